@@ -1,0 +1,12 @@
+/** tsrun as a library: the functions that the command line calls. */
+export type * from './container/types.ts'
+export type { Config } from './config/types.ts'
+export { TsrunError, type ErrorCode, type Problem } from './errors/error.ts'
+export { create } from './container/create.ts'
+export { start } from './container/start.ts'
+export { run } from './container/run.ts'
+export { state } from './container/state.ts'
+export { list } from './container/list.ts'
+export { kill } from './container/kill.ts'
+export { deleteContainer } from './container/delete.ts'
+export { explain } from './container/explain.ts'

@@ -1,0 +1,86 @@
+/**
+ * What a plan depends on beside the configuration: everything about the host, read once by `container/facts.ts` and frozen.
+ * Same config and same facts, same plan, byte for byte.
+ */
+import type { Architecture } from '../abi/syscalls.ts'
+
+/** One mounted cgroup hierarchy of the host, from /proc/self/mountinfo and /proc/self/cgroup (cgroups(7)). */
+export interface CgroupHierarchy {
+  /** v1 controllers (`cpu`, `cpuacct`), `name=systemd` for a named one; empty for v2. */
+  readonly controllers: readonly string[]
+  /** Where it is mounted, such as /sys/fs/cgroup/memory. */
+  readonly mountpoint: string
+  readonly version: 1 | 2
+}
+
+/** A cgroup that the program joins by writing "0" to its `cgroup.procs`. */
+export interface CgroupJoin {
+  /** Absolute directory on the host. */
+  readonly directory: string
+  /** v1 controllers or `name=…`; empty for v2. */
+  readonly controllers: readonly string[]
+  /** True when a refusal (EACCES, EPERM, ENOENT, …) is no error: rootless without delegation. */
+  readonly optional: boolean
+}
+
+export interface CgroupFacts {
+  readonly mode: 'v1' | 'v2' | 'hybrid' | 'none'
+  readonly hierarchies: readonly CgroupHierarchy[]
+  /** In the order in which they are joined; empty when cgroups are not used. */
+  readonly joins: readonly CgroupJoin[]
+}
+
+/** What a bind mount's source is; the kind of mount point made for it follows from it. */
+export interface SourceFact {
+  /** Absolute, after joining relative sources to the bundle. */
+  readonly path: string
+  readonly kind: 'directory' | 'other' | 'missing'
+  /** Mount attributes (MOUNT_ATTR_*) of the source's mount, for locked flags in a user namespace. */
+  readonly attributes?: number
+}
+
+export interface HostFacts {
+  readonly arch: Architecture
+  /** Kernel release as [major, minor]. */
+  readonly kernel: readonly [number, number]
+  /** True when the caller is not root in the initial user namespace or lacks its rights: writes to cgroups and maps may be refused. */
+  readonly rootless: boolean
+  /** Effective ids of the runtime. */
+  readonly euid: number
+  readonly egid: number
+  /** True when the runtime itself runs in a user namespace that is not the initial one. */
+  readonly inUserNamespace: boolean
+  /** Absolute path of the root file system, no symlinks at its end. */
+  readonly rootfs: string
+  readonly bundle: string
+  /** Mount point that holds the root file system, from mountinfo; needed to make it private when the propagation is shared. */
+  readonly rootfsParentMount: string
+  readonly cgroup: CgroupFacts
+  /** By index of `mounts`; only bind mounts have one. */
+  readonly sources: Readonly<Record<number, SourceFact>>
+  /** Host mount points of proc and sysfs (mountinfo), for --no-pivot. */
+  readonly procAndSysMounts: readonly string[]
+  /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
+  readonly home: string
+  /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */
+  readonly lastCapability: number
+  /** The caller's soft limit of open files, which the engine has raised; undefined when it was not changed. */
+  readonly callerNofile?: { readonly soft: number; readonly hard: number }
+  /** `/proc/sys/kernel/cap_last_cap` etc. are read by the runtime; this says whether setgroups is forbidden in the target user namespace. */
+  readonly setgroupsDenied: boolean
+}
+
+/** What the command line adds to the configuration. */
+export interface PlanOptions {
+  readonly id: string
+  /** How the process is released: `socket` waits in accept(2) on the descriptor `start`; `sync` waits for a message on `sync`. */
+  readonly release: 'socket' | 'sync'
+  readonly noPivot: boolean
+  readonly noNewKeyring: boolean
+  /** Descriptors 3 … 3+n-1 stay open. */
+  readonly preserveFds: number
+  /** A connected socket for the terminal's master is passed as descriptor `console`. */
+  readonly consoleSocket: boolean
+  /** Environment that is added to process.env, such as LISTEN_FDS. */
+  readonly extraEnv: readonly string[]
+}

@@ -1,0 +1,55 @@
+/**
+ * The talk between the runtime and the program in the container, over one SOCK_SEQPACKET pair (descriptor `sync`).
+ *
+ * From the program, 8 bytes, two little-endian u32:
+ *
+ *     { step, errno }              a step failed with an errno that its table does not name; the program has ended
+ *     { 0x80000000 | kind, value } a notice; see Notice
+ *
+ * From the runtime, one byte: go on. End of file instead of it means that the runtime is gone; the program then ends.
+ *
+ * After `start` the same 8-byte failure comes over the accepted connection instead, and its end of file means that execve(2) has succeeded.
+ */
+
+export const Notice = {
+  /** The container's init was cloned; value is its pid as the runtime sees it. No answer. Comes first, from the spawned process, which then exits. */
+  initPid: 1,
+  /** Init waits for its uid_map, gid_map and setgroups. */
+  maps: 2,
+  /** All mounts are made, pivot_root is not called: prestart, createRuntime and createContainer hooks are due. */
+  hooks: 3,
+  /** Init waits for its resource limits, which only the runtime may set (user namespaces). */
+  limits: 4,
+  /** Everything is prepared and the command was found. With release `sync`, the answer starts the user's process. */
+  ready: 5
+} as const
+
+export type NoticeName = keyof typeof Notice
+export const NOTICE_BIT = 0x8000_0000
+
+export type Message =
+  | { readonly kind: NoticeName; readonly value: number }
+  | { readonly kind: 'failed'; readonly step: number; readonly errno: number }
+
+const names = Object.fromEntries(Object.entries(Notice).map(([name, code]) => [code, name])) as Record<number, NoticeName>
+
+/** The 8 bytes of a notice. */
+export function encodeNotice(name: NoticeName, value = 0): Uint8Array {
+  const out = new Uint8Array(8)
+  const view = new DataView(out.buffer)
+  view.setUint32(0, (NOTICE_BIT | Notice[name]) >>> 0, true)
+  view.setUint32(4, value, true)
+  return out
+}
+
+/** Reads one message. Throws a RangeError on one that no program of ours sends. */
+export function decodeMessage(message: Uint8Array): Message {
+  if (message.length !== 8) throw new RangeError(`message of ${message.length} bytes`)
+  const view = new DataView(message.buffer, message.byteOffset, 8)
+  const word = view.getUint32(0, true)
+  const value = view.getUint32(4, true)
+  if (word < NOTICE_BIT) return { kind: 'failed', step: word, errno: value }
+  const kind = names[word - NOTICE_BIT]
+  if (kind === undefined) throw new RangeError(`unknown notice ${word - NOTICE_BIT}`)
+  return { kind, value }
+}
