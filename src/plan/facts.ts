@@ -64,9 +64,11 @@ export interface HostFacts {
   readonly home: string
   /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */
   readonly lastCapability: number
+  /** The runtime's own permitted capabilities as a bit set (capget(2)); a new user namespace has all. */
+  readonly permittedCapabilities: bigint
   /** The caller's soft limit of open files, which the engine has raised; undefined when it was not changed. */
   readonly callerNofile?: { readonly soft: number; readonly hard: number }
-  /** `/proc/sys/kernel/cap_last_cap` etc. are read by the runtime; this says whether setgroups is forbidden in the target user namespace. */
+  /** True when setgroups(2) is forbidden in the container's user namespace: a gid map that an unprivileged user wrote (user_namespaces(7)). */
   readonly setgroupsDenied: boolean
 }
 

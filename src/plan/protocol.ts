@@ -8,13 +8,15 @@
  *
  * From the runtime, one byte: go on. End of file instead of it means that the runtime is gone; the program then ends.
  *
- * After `start` the same 8-byte failure comes over the accepted connection instead, and its end of file means that execve(2) has succeeded.
+ * With release `socket` the program then waits in accept(2) on `start`. Whoever connects sends one byte to release it
+ * (a connection that closes without one is forgotten, and the program waits on). From then on a failure comes over that
+ * connection, and its end of file means that execve(2) has succeeded. With release `sync` the same holds for `sync`.
  */
 
 export const Notice = {
-  /** The container's init was cloned; value is its pid as the runtime sees it. No answer. Comes first, from the spawned process, which then exits. */
+  /** The container's init was cloned; value is its pid as the runtime sees it. No answer. Sent by the spawned process, which then exits. */
   initPid: 1,
-  /** Init waits for its uid_map, gid_map and setgroups. */
+  /** The spawned process (not init yet) has a new user namespace and waits for its uid_map, gid_map and setgroups. */
   maps: 2,
   /** All mounts are made, pivot_root is not called: prestart, createRuntime and createContainer hooks are due. */
   hooks: 3,
