@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url'
 
 const modules = fileURLToPath(new URL('../node_modules/', import.meta.url))
 const arch = process.arch === 'arm64' ? 'aarch64' : process.arch
-const candidates = [`@oven/bun-linux-${arch}/bin/bun`, `@oven/bun-linux-${arch}-musl/bin/bun`, 'bun/bin/bun.exe'].map((path) => modules + path)
+const candidates = [`@oven/bun-linux-${arch}/bin/bun`, `@oven/bun-linux-${arch}-musl/bin/bun`, 'bun/bin/bun.exe'].map(
+  (path) => modules + path
+)
 // The message is a shell script of a few hundred bytes.
 const bun = candidates.find((path) => existsSync(path) && statSync(path).size > 1_000_000)
 if (bun === undefined) {
