@@ -1,0 +1,13 @@
+/** `tsrun kill` */
+import { parseSignal } from '../../abi/signals.ts'
+import { kill } from '../../container/kill.ts'
+import { unknownSignal } from '../../errors/wording.cli.ts'
+import type { Main } from '../commands.ts'
+
+export const main: Main<'kill'> = async ({ args, flags, options }) => {
+  const [id, name = 'SIGTERM'] = args
+  const signal = parseSignal(name)
+  if (signal === undefined) throw unknownSignal(name)
+  await kill(id!, signal, { ...options, all: flags.all })
+  return 0
+}

@@ -1,0 +1,66 @@
+/**
+ * The sentences about command lines.
+ *
+ * Podman looks for `flag needs an argument` to learn what `restore` can do; the other forms are runc's because scripts know them.
+ */
+import { TsrunError } from './error.ts'
+
+/** Podman probes `restore --lsm-mount-context` and matches `flag needs an argument`. */
+export const needsArgument = (flag: string): string => `flag needs an argument: --${flag}`
+
+export const unknownFlag = (flag: string): string => `flag provided but not defined: -${flag}`
+
+export const invalidBoolean = (flag: string, value: string): string =>
+  `invalid boolean value ${JSON.stringify(value)} for -${flag}: parse error`
+
+export const invalidNumber = (flag: string, value: string): string =>
+  `invalid value ${JSON.stringify(value)} for flag -${flag}: parse error`
+
+/** The count of arguments does not fit. */
+export const wrongCount = (command: string, { min, max }: { min: number; max: number }): string => {
+  if (min === max) return `tsrun: "${command}" requires exactly ${min} argument(s)`
+  if (max === Number.POSITIVE_INFINITY) return `tsrun: "${command}" requires a minimum of ${min} argument(s)`
+  return `tsrun: "${command}" requires a minimum of ${min} and a maximum of ${max} argument(s)`
+}
+
+export const unknownCommand = (name: string): string => `No help topic for '${name}'`
+
+export const didYouMean = (name: string): string => `did you mean "${name}"?`
+
+/** A mistake in the command line. */
+export const usageError = (message: string, hint?: string): TsrunError =>
+  new TsrunError('usage', message, hint === undefined ? {} : { hint })
+
+export const notBuilt = (command: string): TsrunError => new TsrunError('unsupported', `tsrun: "${command}" is not built yet`)
+
+export const invalidLogFormat = (value: string): TsrunError =>
+  new TsrunError('usage', `invalid log-format: ${value}`, { hint: 'use text or json' })
+
+export const cannotOpenLog = (file: string, errno: string, reason: string): TsrunError =>
+  new TsrunError('system', `cannot open the log ${JSON.stringify(file)}: ${reason} (${errno})`, { errno })
+
+export const invalidRootless = (value: string): TsrunError =>
+  new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --rootless: must be auto, true or false`)
+
+/** runc's sentence ends after the quoted name. */
+export const unknownSignal = (name: string): TsrunError =>
+  new TsrunError('usage', `unknown signal ${JSON.stringify(name)}`, {
+    hint: 'give a name such as TERM or SIGKILL, RTMIN+n, or a number from 0 to 64'
+  })
+
+export const invalidFormat = (value: string): TsrunError =>
+  new TsrunError('usage', `invalid format option: ${value}`, { hint: 'use table or json' })
+
+export const invalidArchitecture = (value: string): TsrunError =>
+  new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --arch: must be x64 or arm64`)
+
+export const unknownShell = (name: string): TsrunError =>
+  new TsrunError('usage', `there is no completion for ${JSON.stringify(name)}`, { hint: 'use bash or zsh' })
+
+export const specExists = (file: string): TsrunError => new TsrunError('exists', `File ${file} exists. Remove it first`)
+
+/** What is thrown and is no TsrunError is our own mistake. */
+export const bug = (thrown: unknown): TsrunError =>
+  new TsrunError('bug', `this is a bug in tsrun: ${thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown)}`, {
+    cause: thrown
+  })
