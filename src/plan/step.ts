@@ -4,8 +4,9 @@
  * Everything here is frozen data. `compile.ts` makes it, `format.ts` prints it, `check.ts` holds its invariants,
  * and `image/encode.ts` lays it out as a program.
  */
-import type { Architecture, SyscallName } from '../abi/syscalls.ts'
+
 import type { ErrnoName } from '../abi/errno.ts'
+import type { Architecture, SyscallName } from '../abi/syscalls.ts'
 import type { ErrorCode } from '../errors/error.ts'
 
 /** Four bytes of data that hold the result of an earlier step; as an argument they are read as a signed 32-bit value. */

@@ -1,0 +1,21 @@
+/** Sets of capabilities as bit sets. */
+import { _LINUX_CAPABILITY_VERSION_3, capabilityNumber } from '../abi/capability.ts'
+
+export const CAP_HEADER_VERSION = _LINUX_CAPABILITY_VERSION_3
+
+/** The bit set of `names`; names that no header knows are left out (config/rules.ts has warned about them). */
+export function capabilitySet(names: readonly string[] | undefined): bigint {
+  let set = 0n
+  for (const name of names ?? []) {
+    const number = capabilityNumber(name)
+    if (number !== undefined) set |= 1n << BigInt(number)
+  }
+  return set
+}
+
+/** Numbers in a set, ascending. */
+export function members(set: bigint): number[] {
+  const out: number[] = []
+  for (let i = 0; set >> BigInt(i) > 0n; i++) if ((set >> BigInt(i)) & 1n) out.push(i)
+  return out
+}

@@ -1,0 +1,19 @@
+/** The environment of the command: process.env, without repetitions, with HOME. Nothing is inherited. */
+import type { Input } from './input.ts'
+
+/** The last value of a name wins, at the place of the first. An empty HOME counts as none, as in runc. */
+export function environment({ config, facts, options }: Input): readonly string[] {
+  const entries = new Map<string, string>()
+  for (const entry of [...(config.process?.env ?? []), ...options.extraEnv]) entries.set(entry.slice(0, entry.indexOf('=')), entry)
+  const home = entries.get('HOME')
+  if (home === undefined || home === 'HOME=') entries.set('HOME', `HOME=${facts.home}`)
+  return [...entries.values()]
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** Directories of PATH in `env`, in order, each once. An empty entry, which execvp(3) takes for the working directory, is none. */
+export function searchPath(env: readonly string[]): readonly string[] {
+  const entry = env.findLast((line) => line.startsWith('PATH='))
+  return [...new Set((entry?.slice('PATH='.length) ?? DEFAULT_PATH).split(':').filter((directory) => directory !== ''))]
+}

@@ -1,0 +1,74 @@
+/** What every pass of the compiler sees: the config, the facts, the options, and what follows from them. */
+import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
+import type { Config, Namespace } from '../config/types.ts'
+import type { Draft } from './draft.ts'
+import type { HostFacts, PlanOptions } from './facts.ts'
+import { type ProgramFd, type Slot, slot } from './step.ts'
+
+export interface Input {
+  readonly config: Config
+  readonly facts: HostFacts
+  readonly options: PlanOptions
+  /** By type; a namespace that is absent is shared with the runtime. */
+  readonly namespaces: Readonly<Partial<Record<NamespaceType, Namespace & { readonly pointer: string }>>>
+  readonly fds: readonly ProgramFd[]
+}
+
+/** One pass: a pure function from the input to its part of the program. */
+export type Pass = (input: Input) => readonly Draft[]
+
+/** Slots that more than one pass uses. Each pass has its own names for the rest. */
+export const slots = {
+  /** Where failures are reported. */
+  report: slot('report'),
+  /** The root file system, O_PATH. */
+  root: slot('root'),
+  /** The container's /dev, O_PATH. */
+  dev: slot('dev'),
+  /** Master and slave of the container's terminal. */
+  master: slot('master'),
+  terminal: slot('terminal')
+} as const satisfies Record<string, Slot>
+
+/** Collects what the passes need. */
+export function makeInput(config: Config, facts: HostFacts, options: PlanOptions): Input {
+  const namespaces: Partial<Record<NamespaceType, Namespace & { pointer: string }>> = {}
+  config.linux?.namespaces?.forEach((namespace, i) => {
+    namespaces[namespace.type] = { ...namespace, pointer: `/linux/namespaces/${i}` }
+  })
+  return { config, facts, options, namespaces, fds: programFds(options) }
+}
+
+function programFds(options: PlanOptions): readonly ProgramFd[] {
+  const names = ['sync']
+  if (options.release === 'socket') names.push('start')
+  if (options.consoleSocket) names.push('console')
+  return names.map((name, i) => ({ name, fd: 3 + options.preserveFds + i }))
+}
+
+/** Number of a descriptor that the program is started with. */
+export function fdNumber(input: Input, name: string): number {
+  const found = input.fds.find((fd) => fd.name === name)
+  if (found === undefined) throw new Error(`no descriptor ${name}`)
+  return found.fd
+}
+
+/** True when the container gets a namespace of this type that did not exist. */
+export const isNew = (input: Input, type: NamespaceType): boolean => input.namespaces[type] !== undefined && !input.namespaces[type].path
+
+/** True when the container does not share the runtime's namespace of this type. */
+export const isOwn = (input: Input, type: NamespaceType): boolean => input.namespaces[type] !== undefined
+
+/** Pointer to a namespace's entry, '' when there is none. */
+export const namespacePointer = (input: Input, type: NamespaceType): string => input.namespaces[type]?.pointer ?? ''
+
+/** The types in the order in which they are joined: those that change paths or rights come last. */
+export const JOIN_ORDER = ['ipc', 'uts', 'network', 'cgroup', 'time', 'pid', 'mount'] as const satisfies readonly NamespaceType[]
+
+/** CLONE_ flags of the new namespaces, without those that are made apart: the user namespace, whose owner must come first, and time, which clone(2) cannot make. */
+export function newNamespaceFlags(input: Input): number {
+  return JOIN_ORDER.filter((type) => type !== 'time' && isNew(input, type)).reduce((flags, type) => flags | NAMESPACE_FLAGS[type], 0)
+}
+
+/** True when init is cloned by the spawned process: a pid or time namespace takes effect in children only. */
+export const clones = (input: Input): boolean => isOwn(input, 'pid') || isOwn(input, 'time')

@@ -1,0 +1,165 @@
+/** A mount of type `cgroup`: the container's view of the cgroups, in the shape that the host has (cgroups(7)). */
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../abi/fcntl.ts'
+import * as M from '../../abi/mount.ts'
+import type { Draft } from '../draft.ts'
+import type { CgroupHierarchy } from '../facts.ts'
+import { type Input, isNew } from '../input.ts'
+import { slot, text } from '../step.ts'
+import { mountAttr } from '../structs.ts'
+import { close } from './files.ts'
+import { detachedFileSystem, type MountEntry, mountSays, openTarget } from './mounts.ts'
+
+const target = slot('target')
+const tree = slot('mount')
+const top = slot('cgroup tmpfs')
+const place = slot('cgroup directory')
+
+const onto = (directory: typeof target, entry: MountEntry): Draft => ({
+  call: 'move_mount',
+  args: [tree, text(''), directory, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
+  pointer: entry.pointer,
+  says: mountSays(entry)
+})
+
+const attrs = (entry: MountEntry): number => entry.options.set & ~M.MOUNT_ATTR_RDONLY
+const isReadOnly = (entry: MountEntry): boolean => (entry.options.set & M.MOUNT_ATTR_RDONLY) !== 0
+
+export function cgroupMount(input: Input, entry: MountEntry): Draft[] {
+  const v2 = input.facts.cgroup.mode === 'v2' || entry.mount.type === 'cgroup2'
+  return [...openTarget(input, entry, 'directory'), ...(v2 ? unified(input, entry) : legacy(input, entry)), close(target, entry.pointer)]
+}
+
+// ---------------------------------------------------------------- v2
+
+/**
+ * A file system of its own where the kernel permits; else (a user namespace that does not own the cgroup namespace, or a nested container)
+ * the host's, bound read-only when it shows more than the container (CVE-2023-25809).
+ */
+function unified(input: Input, entry: MountEntry): Draft[] {
+  const says = mountSays(entry)
+  const bind = boundHierarchy(input, entry)
+  const own = detachedFileSystem({
+    type: 'cgroup2',
+    source: entry.mount.source ?? 'cgroup',
+    attrs: entry.options.set,
+    into: tree,
+    pointer: entry.pointer,
+    says
+  })
+  const create = own.findIndex((step) => step.call === 'fsconfig' && step.args[1] === M.FSCONFIG_CMD_CREATE)
+  const refused = { skip: own.length - create } as const
+  const tolerant = own.map((step, i) => (i === create ? { ...step, on: { EPERM: refused, EBUSY: refused } } : step))
+  return [...tolerant, { ...onto(target, entry), then: { skip: bind.length } }, ...bind, close(tree, entry.pointer)]
+}
+
+function boundHierarchy(input: Input, entry: MountEntry): Draft[] {
+  const host = input.facts.cgroup.hierarchies.find((hierarchy) => hierarchy.version === 2)
+  const readOnly = isReadOnly(entry) || !isNew(input, 'cgroup')
+  return [...openBound(host?.mountpoint ?? '/sys/fs/cgroup', readOnly, entry), onto(target, entry)]
+}
+
+function openBound(source: string, readOnly: boolean, entry: MountEntry): Draft[] {
+  const set = attrs(entry) | (readOnly ? M.MOUNT_ATTR_RDONLY : 0)
+  return [
+    {
+      call: 'open_tree',
+      args: [AT_FDCWD, text(source), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | AT_RECURSIVE],
+      save: tree,
+      pointer: entry.pointer,
+      says: `open "${source}"`
+    },
+    ...(set === 0
+      ? []
+      : [
+          {
+            call: 'mount_setattr',
+            args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, mountAttr(set, 0, 0, `{attr_set=0x${set.toString(16)}}`), 32],
+            pointer: `${entry.pointer}/options`,
+            says: `set the options of "${source}"`
+          } satisfies Draft
+        ])
+  ]
+}
+
+// ---------------------------------------------------------------- v1
+
+/** A tmpfs with a directory for each hierarchy, and a symlink for each controller that shares one. */
+function legacy(input: Input, entry: MountEntry): Draft[] {
+  const { pointer } = entry
+  const says = mountSays(entry)
+  const v1 = input.facts.cgroup.hierarchies.filter((hierarchy) => hierarchy.version === 1)
+  const flags = M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
+  const tmpfs = detachedFileSystem({
+    type: 'tmpfs',
+    source: 'tmpfs',
+    data: [{ option: 'mode=755', pointer }],
+    attrs: flags,
+    into: top,
+    pointer,
+    says
+  })
+  return [
+    ...tmpfs,
+    ...v1.flatMap((hierarchy) => hierarchySteps(input, entry, hierarchy)),
+    ...(isReadOnly(entry) ? [readOnlyTop(entry)] : []),
+    { ...onto(target, entry), args: [top, ...onto(target, entry).args.slice(1)] },
+    close(top, pointer)
+  ]
+}
+
+const readOnlyTop = (entry: MountEntry): Draft => ({
+  call: 'mount_setattr',
+  args: [top, text(''), AT_EMPTY_PATH, mountAttr(M.MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}'), 32],
+  pointer: `${entry.pointer}/options`,
+  says: 'make the cgroup directories read-only'
+})
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+function hierarchySteps(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Draft[] {
+  const { pointer } = entry
+  const name = baseName(hierarchy.mountpoint)
+  const links = hierarchy.controllers.filter((controller) => controller !== name && !controller.includes('='))
+  return [
+    { call: 'mkdirat', args: [top, text(name), 0o755], pointer, says: `make the directory for the cgroup controllers "${name}"` },
+    {
+      call: 'openat',
+      args: [top, text(name), O_PATH | O_CLOEXEC | O_DIRECTORY[input.facts.arch], 0],
+      save: place,
+      pointer,
+      says: `open the directory for the cgroup controllers "${name}"`
+    },
+    ...hierarchyMount(input, entry, hierarchy),
+    onto(place, entry),
+    close(tree, pointer),
+    close(place, pointer),
+    ...links.map((link) => symlink(name, link, pointer))
+  ]
+}
+
+const symlink = (name: string, link: string, pointer: string): Draft => ({
+  call: 'symlinkat',
+  args: [text(name), top, text(link)],
+  pointer,
+  says: `link the cgroup controller "${link}" to "${name}"`
+})
+
+/** With a cgroup namespace the hierarchy itself, whose root is the container's cgroup; without one the container's cgroup, bound. */
+function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Draft[] {
+  if (isNew(input, 'cgroup')) {
+    const named = hierarchy.controllers.some((controller) => controller.startsWith('name='))
+    const data = [...(named ? ['none'] : []), ...hierarchy.controllers].map((option) => ({ option, pointer: entry.pointer }))
+    const says = mountSays(entry)
+    return detachedFileSystem({
+      type: 'cgroup',
+      source: 'cgroup',
+      data,
+      attrs: entry.options.set,
+      into: tree,
+      pointer: entry.pointer,
+      says
+    })
+  }
+  const own = input.facts.cgroup.joins.find((join) => join.controllers.some((controller) => hierarchy.controllers.includes(controller)))
+  return openBound(own?.directory ?? hierarchy.mountpoint, isReadOnly(entry) || own === undefined, entry)
+}

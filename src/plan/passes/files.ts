@@ -1,0 +1,119 @@
+/** Opening and making files inside the root file system: always by descriptor, never outside, whatever symlinks the image holds. */
+import {
+  AT_EMPTY_PATH,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  S_IFREG,
+  STATX_MODE,
+  STATX_TYPE
+} from '../../abi/fcntl.ts'
+import type { Draft } from '../draft.ts'
+import { type Input, slots } from '../input.ts'
+import { type Bytes, type Slot, slot, text } from '../step.ts'
+import { buffer, openHow } from '../structs.ts'
+
+/** Where the kernel puts stx_mode and stx_rdev_major, stx_rdev_minor in struct statx (linux/stat.h). */
+export const STATX_SIZE = 256
+export const STX_MODE = 28
+export const STX_RDEV = 128
+
+export interface InRoot {
+  /** Path in the container; `..` and absolute symlinks stay inside. */
+  readonly path: string
+  readonly into: Slot
+  /** What is made, with its parents, when nothing is there; `undefined` leaves ENOENT to `missing`. */
+  readonly make?: 'directory' | 'file' | undefined
+  /** Steps to skip when nothing is there; without it, a missing file is an error. */
+  readonly missing?: number
+  /** Steps to skip when the path leads to something that is no directory; asks for a directory. */
+  readonly notDirectory?: number
+  readonly directory?: boolean
+  /** No component may be a symlink. */
+  readonly noSymlinks?: boolean
+  readonly pointer: string
+  readonly says: string
+}
+
+/** Components of a path without empty ones and `.`. */
+export const components = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
+
+/** Closes what a slot holds. */
+export const close = (fd: Slot, pointer = ''): Draft => ({ call: 'close', args: [fd], pointer, says: `close ${fd.name}` })
+
+/** Fills `into` (STATX_SIZE bytes) with type, mode and device of an open file. */
+export const statxFd = (fd: Slot | number, into: Bytes, pointer: string, says: string): Draft => ({
+  call: 'statx',
+  args: [fd, text(''), AT_EMPTY_PATH, STATX_TYPE | STATX_MODE, into],
+  pointer,
+  says
+})
+
+/** A buffer for statx(2). */
+export const statxBuffer = (slotsInside: readonly { offset: number; slot: Slot }[] = []): Bytes => {
+  const empty = buffer(STATX_SIZE, '{statx}')
+  return slotsInside.length === 0 ? empty : Object.freeze({ ...empty, slots: slotsInside })
+}
+
+/**
+ * Opens a path below the root with O_PATH. `RESOLVE_IN_ROOT` makes the container's `/` the top for `..` and absolute symlinks;
+ * EAGAIN is the kernel's word for a rename that raced with `..` (openat2(2)), and is tried again.
+ */
+export function openInRoot(input: Input, want: InRoot): Draft[] {
+  const open = openStep(input, want)
+  if (want.make === undefined) return [{ ...open, on: { ...open.on, ...absentTargets(want) } }]
+  const chain = makeChain(input, want)
+  return [{ ...open, on: { ...open.on, ENOENT: 'next' }, then: { skip: chain.length } }, ...chain]
+}
+
+function absentTargets(want: InRoot): NonNullable<Draft['on']> {
+  return {
+    ...(want.missing === undefined ? {} : { ENOENT: { skip: want.missing } }),
+    ...(want.notDirectory === undefined ? {} : { ENOTDIR: { skip: want.notDirectory } })
+  }
+}
+
+function openStep(input: Input, want: InRoot): Draft {
+  const directory = want.directory || want.make === 'directory' || want.notDirectory !== undefined
+  const flags = O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY[input.facts.arch] : 0)
+  const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (want.noSymlinks ? RESOLVE_NO_SYMLINKS : 0)
+  const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${want.noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
+  return {
+    call: 'openat2',
+    args: [slots.root, text(want.path === '' ? '.' : want.path), openHow(flags, 0, resolve, shows), 24],
+    save: want.into,
+    on: { EAGAIN: 'retry' },
+    pointer: want.pointer,
+    says: want.says
+  }
+}
+
+const parents = [slot('parent a'), slot('parent b')] as const
+
+/** `mkdir -p`, a component at a time, each below the descriptor of the one before. */
+function makeChain(input: Input, want: InRoot): Draft[] {
+  const names = components(want.path)
+  const steps: Draft[] = []
+  let parent: Slot = slots.root
+  names.forEach((name, i) => {
+    const last = i === names.length - 1
+    const path = names.slice(0, i + 1).join('/')
+    steps.push(makeStep(parent, name, last ? want.make : 'directory', path, want.pointer))
+    const into = last ? want.into : parents[i % 2]!
+    const kind = last ? want : { ...want, make: 'directory' as const, noSymlinks: false }
+    steps.push(openStep(input, { ...kind, path, into }))
+    if (parent !== slots.root) steps.push(close(parent, want.pointer))
+    parent = into
+  })
+  return steps
+}
+
+function makeStep(parent: Slot, name: string, make: InRoot['make'], path: string, pointer: string): Draft {
+  const common = { on: { EEXIST: 'next' }, pointer } as const
+  return make === 'file'
+    ? { call: 'mknodat', args: [parent, text(name), S_IFREG | 0o644, 0], says: `make the file "/${path}"`, ...common }
+    : { call: 'mkdirat', args: [parent, text(name), 0o755], says: `make the directory "/${path}"`, ...common }
+}

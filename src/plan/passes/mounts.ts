@@ -1,0 +1,334 @@
+/**
+ * `mounts`, in their order, with the mount API of Linux 5.2: a file system is configured and mounted detached,
+ * and then moved onto a descriptor of its mount point. No path is looked up twice, none outside the root.
+ */
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
+import * as M from '../../abi/mount.ts'
+import type { Mount } from '../../config/types.ts'
+import { TsrunError } from '../../errors/error.ts'
+import { bindWithData } from '../../errors/wording.plan.ts'
+import type { Draft } from '../draft.ts'
+import { type Input, isNew, type Pass } from '../input.ts'
+import { type MountOptions, parseMountOptions } from '../mount-options.ts'
+import { type Arg, type Slot, slot, text } from '../step.ts'
+import { mountAttr } from '../structs.ts'
+import { cgroupMount } from './cgroup-mount.ts'
+import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
+
+/** One mount with what was read out of it. */
+export interface MountEntry {
+  readonly mount: Mount
+  readonly options: MountOptions
+  readonly index: number
+  readonly pointer: string
+}
+
+const target = slot('target')
+const tree = slot('mount')
+const context = slot('fs context')
+
+export const mountEntries = (input: Input): readonly MountEntry[] =>
+  (input.config.mounts ?? []).map((mount, index) => ({
+    mount,
+    options: parseMountOptions(mount.options),
+    index,
+    pointer: `/mounts/${index}`
+  }))
+
+export const mounts: Pass = (input) => mountEntries(input).flatMap((entry) => mountOne(input, entry))
+
+/** True for a mount whose type or options say that it is a bind mount. */
+export const isBind = ({ mount, options }: MountEntry): boolean =>
+  options.bind !== undefined || ((mount.type === 'bind' || mount.type === 'rbind') && !options.remount)
+
+function mountOne(input: Input, entry: MountEntry): Draft[] {
+  if (entry.options.remount) return remount(input, entry)
+  if (isBind(entry)) return bind(input, entry)
+  if (entry.mount.type === 'cgroup' || entry.mount.type === 'cgroup2') return cgroupMount(input, entry)
+  return needsOldApi(entry) ? oldFileSystem(input, entry) : fileSystem(input, entry)
+}
+
+const quoted = (s: string | undefined): string => JSON.stringify(s ?? '')
+
+/** What the step does, for every step of one mount. */
+export const mountSays = ({ mount }: MountEntry): string => `mount ${quoted(mount.source ?? mount.type)} on ${quoted(mount.destination)}`
+
+// ---------------------------------------------------------------- mount points
+
+/** Descriptor of the mount point; what is missing is made. */
+export function openTarget(input: Input, entry: MountEntry, kind: 'directory' | 'file'): Draft[] {
+  const { mount, pointer } = entry
+  // A symlink here would put proc or sysfs elsewhere, and the masked and read-only paths with them (CVE-2023-28642).
+  const noSymlinks = mount.type === 'proc' || mount.type === 'sysfs'
+  return openInRoot(input, {
+    path: mount.destination,
+    into: target,
+    make: kind,
+    noSymlinks,
+    pointer: `${pointer}/destination`,
+    says: `open the mount point ${quoted(mount.destination)}`
+  })
+}
+
+const moveOnto = (entry: MountEntry): Draft[] => [
+  {
+    call: 'move_mount',
+    args: [tree, text(''), target, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
+    pointer: entry.pointer,
+    says: mountSays(entry)
+  },
+  close(tree, entry.pointer),
+  close(target, entry.pointer)
+]
+
+// ---------------------------------------------------------------- attributes
+
+const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mountAttr>, entry: MountEntry, what: string): Draft => ({
+  call: 'mount_setattr',
+  args: [on, text(''), AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr, 32],
+  pointer: `${entry.pointer}/options`,
+  says: `${what} of ${quoted(entry.mount.destination)}`
+})
+
+/** Attributes that fsmount(2) could not take, and propagation: on the mount while it is still detached. */
+function attributes(entry: MountEntry, on: Slot, plain: { set: number; clear: number }): Draft[] {
+  const { options } = entry
+  const steps: Draft[] = []
+  const show = (set: number, clear: number): string => `{attr_set=0x${set.toString(16)}, attr_clr=0x${clear.toString(16)}}`
+  const change = (set: number, clear: number, recursive: boolean, what: string): void => {
+    if ((set | clear) === 0) return
+    steps.push(setattr(on, recursive, mountAttr(set, clear, 0, show(set, clear)), entry, what))
+  }
+  change(plain.set, plain.clear, false, 'set the options')
+  change(options.recursiveSet, options.recursiveClear, true, 'set the recursive options')
+  for (const flags of options.propagation) {
+    const attr = mountAttr(0, 0, flags & ~M.MS_REC, `{propagation=0x${(flags & ~M.MS_REC).toString(16)}}`)
+    steps.push(setattr(on, (flags & M.MS_REC) !== 0, attr, entry, 'set the propagation'))
+  }
+  return steps
+}
+
+/** A tmpfs and /dev are still written to; their `ro` comes when everything is in them. */
+const delaysReadOnly = ({ mount, options }: MountEntry): boolean =>
+  !isBindOptions(options) && (options.set & M.MOUNT_ATTR_RDONLY) !== 0 && (mount.type === 'tmpfs' || isDev(mount.destination))
+
+const isBindOptions = (options: MountOptions): boolean => options.bind !== undefined
+const isDev = (path: string): boolean => path.replace(/^\/+|\/+$/g, '') === 'dev'
+
+/** The `ro` that was put off. */
+export const readonlyMounts: Pass = (input) =>
+  mountEntries(input)
+    .filter((entry) => delaysReadOnly(entry))
+    .flatMap((entry) => [
+      ...openInRoot(input, {
+        path: entry.mount.destination,
+        into: target,
+        pointer: entry.pointer,
+        says: `open ${quoted(entry.mount.destination)}`
+      }),
+      setattr(target, false, mountAttr(M.MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}'), entry, 'set the options'),
+      close(target, entry.pointer)
+    ])
+
+// ---------------------------------------------------------------- bind mounts
+
+/** Slot of a source that was opened before a user namespace took the right to. */
+const sourceSlot = (entry: MountEntry): Slot => slot(`source of mount ${entry.index}`)
+
+function openSource(input: Input, entry: MountEntry, into: Slot): Draft {
+  const source = input.facts.sources[entry.index]
+  const recursive = entry.options.bind === 'rbind' || entry.mount.type === 'rbind' ? AT_RECURSIVE : 0
+  return {
+    call: 'open_tree',
+    args: [AT_FDCWD, text(source?.path ?? entry.mount.source ?? ''), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | recursive],
+    save: into,
+    pointer: `${entry.pointer}/source`,
+    says: `open the source ${quoted(source?.path ?? entry.mount.source)}`
+  }
+}
+
+/** With a new user namespace the root of it may not reach the source; the host's root can, before it enters. */
+const opensSourcesEarly = (input: Input): boolean => isNew(input, 'user') && !input.facts.rootless
+
+export const bindSources: Pass = (input) =>
+  opensSourcesEarly(input)
+    ? mountEntries(input)
+        .filter((entry) => isBind(entry) && !entry.options.remount)
+        .map((entry) => openSource(input, entry, sourceSlot(entry)))
+    : []
+
+function bind(input: Input, entry: MountEntry): Draft[] {
+  const unknown = entry.options.data[0]
+  if (unknown !== undefined)
+    throw new TsrunError('config', bindWithData(unknown.option), { pointer: `${entry.pointer}/options/${unknown.index}` })
+  const early = opensSourcesEarly(input)
+  const kind = input.facts.sources[entry.index]?.kind === 'other' ? 'file' : 'directory'
+  const from = early ? sourceSlot(entry) : tree
+  const moved = moveOnto(entry)
+  const { set, clear } = entry.options
+  return [
+    ...(early ? [] : [openSource(input, entry, tree)]),
+    ...attributes(entry, from, { set, clear }),
+    ...openTarget(input, entry, kind),
+    { ...moved[0]!, args: [from, ...moved[0]!.args.slice(1)] },
+    close(from, entry.pointer),
+    moved[2]!
+  ]
+}
+
+function remount(input: Input, entry: MountEntry): Draft[] {
+  const { set, clear } = entry.options
+  return [
+    ...openInRoot(input, {
+      path: entry.mount.destination,
+      into: target,
+      pointer: `${entry.pointer}/destination`,
+      says: `open the mount point ${quoted(entry.mount.destination)}`
+    }),
+    ...attributes(entry, target, { set, clear }),
+    close(target, entry.pointer)
+  ]
+}
+
+// ---------------------------------------------------------------- file systems
+
+function configure(command: number, key: string | undefined, value: string | undefined, pointer: string, says: string): Draft {
+  const arg = (s: string | undefined): Arg => (s === undefined ? 0 : text(s))
+  return { call: 'fsconfig', args: [context, command, arg(key), arg(value), 0], pointer, says }
+}
+
+function configureOption(option: string, pointer: string, says: string): Draft {
+  const at = option.indexOf('=')
+  if (at < 0) return configure(M.FSCONFIG_SET_FLAG, option, undefined, pointer, says)
+  return configure(M.FSCONFIG_SET_STRING, option.slice(0, at), option.slice(at + 1), pointer, says)
+}
+
+export interface FileSystem {
+  readonly type: string
+  readonly source?: string | undefined
+  /** Flags of the superblock, by fsconfig(2)'s names. */
+  readonly superblock?: readonly string[]
+  readonly data?: readonly { readonly option: string; readonly pointer: string }[]
+  /** MOUNT_ATTR_ bits. */
+  readonly attrs: number
+  readonly into: Slot
+  readonly pointer: string
+  readonly says: string
+}
+
+/** Steps that make a detached mount of a file system. Each option is a step of its own, so an error names the very option. */
+export function detachedFileSystem({ type, source, superblock = [], data = [], attrs, into, pointer, says }: FileSystem): Draft[] {
+  const named = (name: string): string => `set the option ${quoted(name)} of ${quoted(type)}`
+  return [
+    { call: 'fsopen', args: [text(type), M.FSOPEN_CLOEXEC], save: context, pointer, says: `open the file system type ${quoted(type)}` },
+    ...(source ? [configure(M.FSCONFIG_SET_STRING, 'source', source, pointer, `set the source ${quoted(source)}`)] : []),
+    ...superblock.map((name) => configure(M.FSCONFIG_SET_FLAG, name, undefined, pointer, named(name))),
+    ...data.map(({ option, pointer }) => configureOption(option, pointer, named(option))),
+    configure(M.FSCONFIG_CMD_CREATE, undefined, undefined, pointer, says),
+    { call: 'fsmount', args: [context, M.FSMOUNT_CLOEXEC, attrs], save: into, pointer, says },
+    close(context, pointer)
+  ]
+}
+
+function fileSystem(input: Input, entry: MountEntry): Draft[] {
+  const { mount, options, pointer } = entry
+  const readOnly = (options.set & M.MOUNT_ATTR_RDONLY) !== 0 && !delaysReadOnly(entry)
+  const superblock = [...options.superblock.filter((name) => name !== 'silent'), ...(readOnly ? ['ro'] : [])]
+  const attrs = readOnly ? options.set : options.set & ~M.MOUNT_ATTR_RDONLY
+  const data = options.data.map(({ option, index }) => ({ option, pointer: `${pointer}/options/${index}` }))
+  return [
+    ...openTarget(input, entry, 'directory'),
+    ...(inheritsMode(entry) ? [statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point')] : []),
+    ...detachedFileSystem({
+      type: mount.type ?? '',
+      source: mount.source,
+      superblock,
+      data,
+      attrs,
+      into: tree,
+      pointer,
+      says: mountSays(entry)
+    }),
+    ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
+    ...attributes(entry, tree, { set: 0, clear: 0 }),
+    ...moveOnto(entry)
+  ]
+}
+
+const targetMode = slot('mode of the mount point')
+const modeBuffer = statxBuffer([{ offset: STX_MODE, slot: targetMode }])
+const directory = slot('directory')
+
+/** A tmpfs without a mode takes that of the directory it covers, as in runc: /tmp stays 1777. */
+const inheritsMode = ({ mount, options }: MountEntry): boolean =>
+  mount.type === 'tmpfs' && !options.data.some(({ option }) => option.startsWith('mode='))
+
+function inheritMode(input: Input, entry: MountEntry): Draft[] {
+  const says = `set the mode of ${quoted(entry.mount.destination)}`
+  const flags = O_RDONLY | O_CLOEXEC | O_DIRECTORY[input.facts.arch]
+  return [
+    { call: 'openat', args: [tree, text('.'), flags, 0], save: directory, pointer: entry.pointer, says },
+    // The file type in stx_mode does no harm: fchmod(2) takes the permission bits only.
+    { call: 'fchmod', args: [directory, targetMode], pointer: entry.pointer, says },
+    close(directory, entry.pointer)
+  ]
+}
+
+/** fsconfig(2) takes values of up to 255 bytes and no iversion: mount(2) serves the rest, on "." of the mount point. */
+const needsOldApi = ({ options }: MountEntry): boolean =>
+  options.superblock.includes('iversion') || options.data.some(({ option }) => option.length - option.indexOf('=') > 256)
+
+const OLD_FLAGS: Readonly<Record<string, number>> = {
+  sync: M.MS_SYNCHRONOUS,
+  dirsync: M.MS_DIRSYNC,
+  mand: M.MS_MANDLOCK,
+  lazytime: M.MS_LAZYTIME,
+  iversion: M.MS_I_VERSION,
+  silent: M.MS_SILENT
+}
+
+const OLD_ATTRIBUTES: readonly (readonly [number, number])[] = [
+  [M.MOUNT_ATTR_RDONLY, M.MS_RDONLY],
+  [M.MOUNT_ATTR_NOSUID, M.MS_NOSUID],
+  [M.MOUNT_ATTR_NODEV, M.MS_NODEV],
+  [M.MOUNT_ATTR_NOEXEC, M.MS_NOEXEC],
+  [M.MOUNT_ATTR_NOATIME, M.MS_NOATIME],
+  [M.MOUNT_ATTR_STRICTATIME, M.MS_STRICTATIME],
+  [M.MOUNT_ATTR_NODIRATIME, M.MS_NODIRATIME],
+  [M.MOUNT_ATTR_NOSYMFOLLOW, M.MS_NOSYMFOLLOW]
+]
+
+function oldFlags({ options }: MountEntry): number {
+  const named = options.superblock.reduce((flags, name) => flags | (OLD_FLAGS[name] ?? 0), 0)
+  return OLD_ATTRIBUTES.reduce((flags, [attr, flag]) => (options.set & attr ? flags | flag : flags), named)
+}
+
+function oldFileSystem(input: Input, entry: MountEntry): Draft[] {
+  const { mount, options, pointer } = entry
+  const data = options.data.map(({ option }) => option).join(',')
+  return [
+    ...openTarget(input, entry, 'directory'),
+    { call: 'fchdir', args: [target], pointer, says: `enter the mount point ${quoted(mount.destination)}` },
+    {
+      call: 'mount',
+      args: [text(mount.source ?? 'none'), text('.'), text(mount.type ?? ''), oldFlags(entry), data === '' ? 0 : text(data)],
+      pointer,
+      says: mountSays(entry)
+    },
+    { call: 'chdir', args: [text('/')], pointer, says: 'leave the mount point' },
+    close(target, pointer),
+    ...propagationOnly(input, entry)
+  ]
+}
+
+function propagationOnly(input: Input, entry: MountEntry): Draft[] {
+  const steps = attributes(entry, target, { set: 0, clear: 0 })
+  if (steps.length === 0) return []
+  const open = openInRoot(input, {
+    path: entry.mount.destination,
+    into: target,
+    pointer: entry.pointer,
+    says: `open ${quoted(entry.mount.destination)}`
+  })
+  return [...open, ...steps, close(target, entry.pointer)]
+}

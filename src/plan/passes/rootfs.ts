@@ -1,0 +1,129 @@
+/** The root file system: made a mount, entered, and at the end the only thing there is. */
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from '../../abi/fcntl.ts'
+import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../abi/mount.ts'
+import type { Draft } from '../draft.ts'
+import { isOwn, type Pass, slots } from '../input.ts'
+import { slot, text } from '../step.ts'
+import { mountAttr } from '../structs.ts'
+import { close } from './files.ts'
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  shared: MS_SHARED,
+  rshared: MS_SHARED | MS_REC,
+  slave: MS_SLAVE,
+  rslave: MS_SLAVE | MS_REC,
+  private: MS_PRIVATE,
+  rprivate: MS_PRIVATE | MS_REC,
+  unbindable: MS_UNBINDABLE,
+  runbindable: MS_UNBINDABLE | MS_REC
+}
+
+const propagate = (path: string, flags: number, pointer: string, says: string): Draft => ({
+  call: 'mount',
+  args: [0, text(path), 0, flags, 0],
+  pointer,
+  says
+})
+
+/**
+ * Nothing that is mounted here may reach the host. With shared propagation that is asked for, at least the mount
+ * that holds the root file system is private: pivot_root(2) demands it.
+ */
+export const propagation: Pass = ({ config, facts }) => {
+  const wanted = config.linux?.rootfsPropagation
+  const flags = wanted ? PROPAGATION[wanted]! : MS_SLAVE | MS_REC
+  const pointer = wanted ? '/linux/rootfsPropagation' : ''
+  const steps = [propagate('/', flags, pointer, `make the propagation of "/" ${wanted || 'rslave'}`)]
+  if (flags & MS_SHARED) steps.push(propagate(facts.rootfsParentMount, MS_PRIVATE, pointer, `make "${facts.rootfsParentMount}" private`))
+  return steps
+}
+
+/** pivot_root(2) takes a mount point only, so the root file system is bound onto itself. */
+export const bindRoot: Pass = ({ facts }) => [
+  {
+    call: 'mount',
+    args: [text(facts.rootfs), text(facts.rootfs), 0, MS_BIND | MS_REC, 0],
+    pointer: '/root/path',
+    says: `bind the root file system "${facts.rootfs}"`
+  }
+]
+
+/** All paths in the container are looked up from here. */
+export const openRoot: Pass = ({ facts }) => [
+  {
+    call: 'openat',
+    args: [AT_FDCWD, text(facts.rootfs), O_PATH | O_CLOEXEC | O_DIRECTORY[facts.arch] | O_NOFOLLOW[facts.arch], 0],
+    save: slots.root,
+    pointer: '/root/path',
+    says: `open the root file system "${facts.rootfs}"`
+  }
+]
+
+/** After everything that writes into it. Only the root's own mount: what is mounted below has its own options. */
+export const readonlyRoot: Pass = ({ config }) =>
+  config.root?.readonly
+    ? [
+        {
+          call: 'mount_setattr',
+          args: [slots.root, text(''), AT_EMPTY_PATH, mountAttr(MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}'), 32],
+          pointer: '/root/readonly',
+          says: 'make the root file system read-only'
+        }
+      ]
+    : []
+
+const enter = (): Draft => ({ call: 'fchdir', args: [slots.root], pointer: '/root/path', says: 'enter the root file system' })
+const top = (): Draft => ({ call: 'chdir', args: [text('/')], pointer: '/root/path', says: 'enter "/"' })
+
+const oldRoot = slot('old root')
+
+/**
+ * pivot_root(".", ".") stacks the old root on the new one, where it can be detached without a directory for it (pivot_root(2)).
+ * It is made a slave first, so that the detaching does not propagate to the host.
+ */
+const pivot: Pass = ({ facts }) => [
+  {
+    call: 'openat',
+    args: [AT_FDCWD, text('/'), O_PATH | O_CLOEXEC | O_DIRECTORY[facts.arch], 0],
+    save: oldRoot,
+    pointer: '/root/path',
+    says: 'open the old root'
+  },
+  enter(),
+  { call: 'pivot_root', args: [text('.'), text('.')], pointer: '/root/path', says: 'make the root file system the root' },
+  { call: 'fchdir', args: [oldRoot], pointer: '/root/path', says: 'enter the old root' },
+  propagate('.', MS_SLAVE | MS_REC, '/root/path', 'make the old root a slave'),
+  { call: 'umount2', args: [text('.'), MNT_DETACH], pointer: '/root/path', says: 'detach the old root' },
+  top(),
+  close(oldRoot, '/root/path')
+]
+
+/** For ramdisks, where pivot_root(2) cannot work: the host's procfs and sysfs are taken away first, for they would stay reachable. */
+const moveRoot: Pass = ({ facts }) => [
+  ...facts.procAndSysMounts.map(
+    (path): Draft => ({
+      call: 'umount2',
+      args: [text(path), MNT_DETACH],
+      on: { EINVAL: 'next', ENOENT: 'next', EPERM: 'next' },
+      pointer: '',
+      says: `detach "${path}"`
+    })
+  ),
+  enter(),
+  { call: 'mount', args: [text('.'), text('/'), 0, MS_MOVE, 0], pointer: '/root/path', says: 'move the root file system onto "/"' },
+  { call: 'chroot', args: [text('.')], pointer: '/root/path', says: 'make the root file system the root' },
+  top()
+]
+
+/** Only inside a mount namespace of its own; without one the root is merely changed. */
+export const enterRoot: Pass = (input) => {
+  if (!isOwn(input, 'mount')) return [enter(), { call: 'chroot', args: [text('.')], pointer: '/root/path', says: 'change the root' }, top()]
+  return [...(input.options.noPivot ? moveRoot : pivot)(input), close(slots.root)]
+}
+
+/** The propagation that was asked for holds for the new root as well, whatever pivot_root needed in between. */
+export const rootPropagation: Pass = ({ config }) => {
+  const wanted = config.linux?.rootfsPropagation
+  if (!wanted) return []
+  return [propagate('/', PROPAGATION[wanted]!, '/linux/rootfsPropagation', `make the propagation of the root ${wanted}`)]
+}

@@ -1,0 +1,121 @@
+/** Structures that the kernel reads or fills, as `Bytes` with their printed form. All little-endian, as both architectures are. */
+import { CAP_HEADER_VERSION } from './capabilities.ts'
+import { type Bytes, bytes, type Slot, type Text, text } from './step.ts'
+
+const view = (length: number): DataView => new DataView(new ArrayBuffer(length))
+const content = (v: DataView): Uint8Array => new Uint8Array(v.buffer)
+const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`
+
+/** struct open_how of openat2(2). */
+export function openHow(flags: number, mode: number, resolve: number, shows: string): Bytes {
+  const v = view(24)
+  v.setBigUint64(0, BigInt(flags >>> 0), true)
+  v.setBigUint64(8, BigInt(mode), true)
+  v.setBigUint64(16, BigInt(resolve), true)
+  return bytes(shows, content(v))
+}
+
+/** struct mount_attr of mount_setattr(2). `propagation` is one MS_ flag or 0. */
+export function mountAttr(set: number, clear: number, propagation: number, shows: string): Bytes {
+  const v = view(32)
+  v.setBigUint64(0, BigInt(set), true)
+  v.setBigUint64(8, BigInt(clear), true)
+  v.setBigUint64(16, BigInt(propagation), true)
+  return bytes(shows, content(v))
+}
+
+/** A buffer that the kernel fills. */
+export const buffer = (length: number, shows = `buffer[${length}]`): Bytes => bytes(shows, new Uint8Array(length))
+
+/** Four bytes with a first value that a step can replace, so that later steps can ask whether it has. */
+export function flag(slot: Slot, initial: number): Bytes {
+  const v = view(4)
+  v.setInt32(0, initial, true)
+  return bytes(`{${slot.name}=${initial}}`, content(v), { slots: [{ offset: 0, slot }] })
+}
+
+/** An array of addresses that ends with NULL: argv and envp of execve(2). */
+export function stringArray(strings: readonly string[]): Bytes {
+  const pointers = strings.map((s, i) => ({ offset: i * 8, to: text(s) as Text | Bytes }))
+  return bytes(`[${strings.map((s) => JSON.stringify(s)).join(', ')}]`, new Uint8Array((strings.length + 1) * 8), { pointers })
+}
+
+/** gid_t[] of setgroups(2). */
+export function gidArray(gids: readonly number[]): Bytes {
+  const v = view(Math.max(4, gids.length * 4))
+  gids.forEach((gid, i) => {
+    v.setUint32(i * 4, gid, true)
+  })
+  return bytes(`[${gids.join(', ')}]`, content(v))
+}
+
+/** struct rlimit64 of prlimit64(2). */
+export function rlimit(soft: bigint, hard: bigint): Bytes {
+  const v = view(16)
+  v.setBigUint64(0, soft, true)
+  v.setBigUint64(8, hard, true)
+  const show = (n: bigint): string => (n === 0xffff_ffff_ffff_ffffn ? 'RLIM64_INFINITY' : String(n))
+  return bytes(`{rlim_cur=${show(soft)}, rlim_max=${show(hard)}}`, content(v))
+}
+
+/** struct __user_cap_header_struct, for the calling process. */
+export function capHeader(): Bytes {
+  const v = view(8)
+  v.setUint32(0, CAP_HEADER_VERSION, true)
+  return bytes('{version=_LINUX_CAPABILITY_VERSION_3, pid=0}', content(v))
+}
+
+/** struct __user_cap_data_struct[2] of capset(2), from bit sets. */
+export function capData(effective: bigint, permitted: bigint, inheritable: bigint): Bytes {
+  const v = view(24)
+  for (const [i, set] of [effective, permitted, inheritable].entries()) {
+    v.setUint32(i * 4, Number(set & 0xffff_ffffn), true)
+    v.setUint32(12 + i * 4, Number(set >> 32n), true)
+  }
+  const show = (set: bigint): string => `0x${set.toString(16)}`
+  return bytes(`{effective=${show(effective)}, permitted=${show(permitted)}, inheritable=${show(inheritable)}}`, content(v))
+}
+
+/** struct ifreq of netdevice(7) with a name and flags. */
+export function ifreqFlags(name: string, flags: number): Bytes {
+  const v = view(40)
+  new Uint8Array(v.buffer).set(new TextEncoder().encode(name).subarray(0, 15))
+  v.setInt16(16, flags, true)
+  return bytes(`{ifr_name=${JSON.stringify(name)}, ifr_flags=${hex(flags)}}`, content(v))
+}
+
+/** struct winsize of ioctl_tty(2), in characters. */
+export function winsize(rows: number, columns: number): Bytes {
+  const v = view(8)
+  v.setUint16(0, rows, true)
+  v.setUint16(2, columns, true)
+  return bytes(`{ws_row=${rows}, ws_col=${columns}}`, content(v))
+}
+
+/** An int. */
+export function int32(value: number): Bytes {
+  const v = view(4)
+  v.setInt32(0, value, true)
+  return bytes(`[${value}]`, content(v))
+}
+
+/** struct msghdr of sendmsg(2): `payload`, and the descriptor in `fd` as SCM_RIGHTS (cmsg(3)). */
+export function messageWithFd(payload: string, fd: Slot): Bytes {
+  const data = text(payload)
+  const iov = view(16)
+  iov.setBigUint64(8, BigInt(new TextEncoder().encode(payload).length), true)
+  const vector = bytes(`{iov_base=${JSON.stringify(payload)}}`, content(iov), { pointers: [{ offset: 0, to: data }] })
+  const control = view(24)
+  control.setBigUint64(0, 20n, true) // cmsg_len = CMSG_LEN(sizeof(int))
+  control.setInt32(8, 1, true) // SOL_SOCKET
+  control.setInt32(12, 1, true) // SCM_RIGHTS
+  const rights = bytes(`{cmsg_type=SCM_RIGHTS, fd=${fd.name}}`, content(control), { slots: [{ offset: 16, slot: fd }] })
+  const header = view(56)
+  header.setBigUint64(24, 1n, true)
+  header.setBigUint64(40, 24n, true)
+  const pointers = [
+    { offset: 16, to: vector },
+    { offset: 32, to: rights }
+  ]
+  return bytes(`{msg_iov=[${vector.shows}], msg_control=[${rights.shows}]}`, content(header), { pointers })
+}
