@@ -3,11 +3,11 @@ import { tsrun } from './dispatch.ts'
 import { plainLog } from './log.ts'
 import { reportOf } from './report.ts'
 
-/** What nobody has caught is a bug. */
-const bug = (error: unknown): number => {
-  plainLog.fail(reportOf(error))
-  return 1
-}
-
 // Not top-level await: Bun's bytecode format does not take it. Exiting at once spares the engine's own winding up.
-tsrun(process.argv.slice(2)).then((status) => process.exit(status))
+tsrun(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error) => {
+    plainLog.fail(reportOf(error))
+    process.exit(1)
+  }
+)

@@ -102,12 +102,12 @@ async function readWithYargs(flags: readonly Flag[], argv: readonly string[], st
 }
 
 const valuesOf = (flags: readonly Flag[], parsed: Readonly<Record<string, unknown>>): Values =>
-  Object.fromEntries(flags.map((flag) => [flag.name, valueOf(flag, parsed[flag.name] as Given)]))
+  Object.fromEntries(flags.map((flag) => [flag.name, finalValue(flag, parsed[flag.name] as Given)]))
 
 type Given = boolean | string | readonly string[] | undefined
 
 /** The last one counts when an option is given twice, except for a list. */
-function valueOf(flag: Flag, given: Given): Values[string] {
+function finalValue(flag: Flag, given: Given): Values[string] {
   if (given === undefined) return defaults([flag])[flag.name]
   const last = Array.isArray(given) && flag.type !== 'list' ? given.at(-1) : given
   if (flag.type !== 'number') return last
@@ -160,7 +160,7 @@ function parserOption(flag: Flag): Options {
   const alias = flag.alias ?? []
   if (flag.type === 'boolean') return { alias, type: 'boolean' }
   if (flag.type === 'list') return { alias, type: 'string', array: true, requiresArg: true }
-  return { alias, type: 'string', requiresArg: true, coerce: (value) => coerce(flag, value) }
+  return { alias, type: 'string', requiresArg: true }
 }
 
 /** What yargs has no setting for: one dash becomes two, a value moves behind `=`, a boolean gets yargs' spelling. */
