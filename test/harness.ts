@@ -1,0 +1,329 @@
+/**
+ * What container tests share: a sandbox with bundles, the runtimes, cleaning up, and reasons to skip.
+ *
+ *     t.test('hostname', { skip: needs({ root: true }) }, async (t) => {
+ *       const box = sandbox(t)
+ *       const { stdout } = box.tsrun('run', '--bundle', box.bundle({ process: { args: ['hostname'] } }), box.id())
+ *       t.equal(stdout, 'test\n')
+ *     })
+ */
+import { spawnSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../src/config/types.ts'
+import { DEFAULT_CONFIG, merge, type Overrides } from './config.ts'
+import { added, cgroupsOf, mountPoints, processesOf, type Scope, type Snapshot, snapshot } from './leftovers.ts'
+import { makeRootfs } from './rootfs.ts'
+
+/** The repository; this file runs as build/test/harness.js. */
+export const repository = findRepository(fileURLToPath(new URL('..', import.meta.url)))
+
+function findRepository(directory: string): string {
+  return existsSync(join(directory, 'package.json')) ? directory : findRepository(join(directory, '..'))
+}
+
+/** What a test cannot do without. */
+export interface Needs {
+  /** Root in the initial user namespace, with the right to mount. */
+  readonly root?: boolean
+  /** An ordinary user, or root that can become one. */
+  readonly userNamespaces?: boolean
+  /** Programs, looked up in PATH. */
+  readonly commands?: readonly string[]
+  /** v1 controllers or v2 controllers, mounted and writable. */
+  readonly controllers?: readonly string[]
+  readonly cgroup?: 'v1' | 'v2'
+  /** Paths that must exist. */
+  readonly files?: readonly string[]
+  /** Oldest kernel, [major, minor]. */
+  readonly kernel?: readonly [number, number]
+}
+
+const CAP_SYS_ADMIN = 1n << 21n
+const readable = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').trim() : '')
+
+function rootReason(): string | undefined {
+  if (process.geteuid?.() !== 0) return 'needs root'
+  const effective = BigInt(`0x${/^CapEff:\s*(\w+)/m.exec(readable('/proc/self/status'))?.[1] ?? '0'}`)
+  if ((effective & CAP_SYS_ADMIN) === 0n) return 'needs CAP_SYS_ADMIN'
+  if (!/^\s*0\s+0\s+4294967295$/m.test(readable('/proc/self/uid_map'))) return 'needs the initial user namespace'
+  return undefined
+}
+
+const versionOf = (release: string): number => Number(release.split('.')[0]) * 1000 + Number.parseInt(release.split('.')[1] ?? '0', 10)
+const inPath = (command: string): boolean =>
+  command.includes('/')
+    ? existsSync(command)
+    : `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
+        .split(delimiter)
+        .some((directory) => existsSync(join(directory, command)))
+
+/** Controllers that can be used: mounted as v1, or enabled in the root of v2. */
+export function controllers(): ReadonlySet<string> {
+  const v1 = readable('/proc/self/cgroup')
+    .split('\n')
+    .flatMap((line) => line.split(':')[1]?.split(',') ?? [])
+  const v2 = mountPoints()
+    .filter(({ type }) => type === 'cgroup2')
+    .flatMap(({ point }) => readable(join(point, 'cgroup.controllers')).split(' '))
+  return new Set([...v1, ...v2].filter(Boolean))
+}
+
+/** Version of the hierarchy that has the controllers. */
+export function cgroupVersion(): 'v1' | 'v2' | 'none' {
+  const types = mountPoints().map(({ type }) => type)
+  if (types.includes('cgroup')) return 'v1'
+  return types.includes('cgroup2') ? 'v2' : 'none'
+}
+
+/**
+ * Why a test cannot run here, as tap's `skip` takes it.
+ *
+ * @returns the reason, or false when there is none
+ */
+export function needs({
+  root,
+  userNamespaces,
+  commands = [],
+  controllers: wanted = [],
+  cgroup,
+  files = [],
+  kernel
+}: Needs): string | false {
+  const reason = root ? rootReason() : undefined
+  if (reason) return reason
+  if (userNamespaces && Number(readable('/proc/sys/user/max_user_namespaces')) === 0)
+    return 'needs user namespaces (user.max_user_namespaces is 0)'
+  if (userNamespaces && readable('/proc/sys/kernel/unprivileged_userns_clone') === '0') return 'needs kernel.unprivileged_userns_clone=1'
+  const command = commands.find((each) => !inPath(each))
+  if (command) return `needs ${command}`
+  if (cgroup && cgroup !== cgroupVersion()) return `needs cgroup ${cgroup}`
+  const controller = wanted.find((each) => !controllers().has(each))
+  if (controller) return `needs the cgroup controller ${controller}`
+  const file = files.find((each) => !existsSync(each))
+  if (file) return `needs ${file}`
+  const release = readable('/proc/sys/kernel/osrelease')
+  if (kernel && versionOf(release) < versionOf(kernel.join('.'))) return `needs Linux ${kernel.join('.')}, this is ${release}`
+  return false
+}
+
+/** The `skip` of tests that need root and nothing else. */
+export const asRoot = needs({ root: true })
+
+/** How a command ended. */
+export interface Result {
+  /** Exit status; 128 + n when signal n ended it. */
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+  /** What was written to stdout by now: a created container goes on writing to the same file. */
+  readonly later: () => string
+}
+
+export interface CallOptions {
+  /** Beside PATH; nothing else of the test's environment is passed on. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Standard input; empty by default. */
+  readonly input?: string
+  /** More descriptors, from 3 on. */
+  readonly fds?: readonly number[]
+  readonly timeoutMs?: number
+  /** Run instead of the runtime, with the runtime's command line behind it: `['strace', '-f']`, `['setpriv', …]`. */
+  readonly wrapper?: readonly string[]
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 }
+const CALL_TIMEOUT_MS = 30_000
+
+let calls = 0
+
+/**
+ * Runs a command with stdout and stderr going to files. (Pipes would stay open for as long as a created container holds them.)
+ *
+ * @param scratch directory for the two files
+ */
+export function call(scratch: string, command: readonly string[], options: CallOptions = {}): Result {
+  const [out, err] = [join(scratch, `${++calls}.out`), join(scratch, `${calls}.err`)]
+  const [outFd, errFd] = [openSync(out, 'a'), openSync(err, 'a')]
+  const [program = '', ...args] = [...(options.wrapper ?? []), ...command]
+  const { status, signal, error } = spawnSync(program, args, {
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', outFd, errFd, ...(options.fds ?? [])],
+    env: { PATH: process.env.PATH, TSRUN_TEST: scratch, ...options.env },
+    timeout: options.timeoutMs ?? CALL_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.input === undefined ? {} : { input: options.input })
+  })
+  closeSync(outFd)
+  closeSync(errFd)
+  const stderr = `${readFileSync(err, 'utf8')}${error ? `${error.message}\n` : ''}`
+  const read = (): string => readFileSync(out, 'utf8')
+  return { status: status ?? 128 + (SIGNALS[signal ?? ''] ?? 0), stdout: read(), stderr, later: read }
+}
+
+/** Newest change of a file under src/, in ms since the epoch. */
+function newestSource(): number {
+  const files = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  return Math.max(...files.map((path) => statSync(join(repository, 'src', path)).mtimeMs))
+}
+
+let chosen: string | undefined
+
+/** The runtime under test: $TSRUN_RUNTIME, else dist/tsrun unless a source is newer, else bin/tsrun. */
+export function tsrunPath(): string {
+  if (process.env.TSRUN_RUNTIME) return process.env.TSRUN_RUNTIME
+  const built = join(repository, 'dist/tsrun')
+  chosen ??= existsSync(built) && statSync(built).mtimeMs >= newestSource() ? built : join(repository, 'bin/tsrun')
+  return chosen
+}
+
+/** crun refuses the hybrid layout of cgroups, and runs where its v2 part is not mounted. */
+const WITHOUT_UNIFIED = ['unshare', '--mount', 'sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', 'sh'] as const
+const isHybrid = (): boolean => existsSync('/sys/fs/cgroup/unified')
+
+/** What tap hands to a test, as far as it is needed here. */
+export interface Teardown {
+  teardown(fn: () => void): unknown
+}
+
+/** A directory of a test's own, with everything in it that makes a container. */
+export class Sandbox {
+  readonly directory: string
+  private readonly prefix: string
+  private count = 0
+
+  /** Use `sandbox(t)`. */
+  constructor() {
+    this.directory = mkdtempSync(join(tmpdir(), 'tsrun-test-'))
+    this.prefix = this.directory.slice(this.directory.lastIndexOf('/') + 1)
+    for (const name of ['state', 'calls']) mkdirSync(join(this.directory, name))
+  }
+
+  /** A container id that nobody else uses, also as the name of a cgroup. */
+  id(): string {
+    return `${this.prefix}-${++this.count}`
+  }
+
+  /** The directory given as `--root` to the runtime named `name`. */
+  root(name = 'tsrun'): string {
+    return join(this.directory, 'state', name)
+  }
+
+  /**
+   * Makes a bundle: config.json, and a root file system with busybox.
+   *
+   * @param overrides laid over DEFAULT_CONFIG, or a function from it to the whole configuration
+   * @returns its path
+   */
+  bundle(overrides: Overrides<Config> | ((config: Config) => unknown) = {}): string {
+    const path = join(this.directory, `bundle-${++this.count}`)
+    mkdirSync(join(path, 'rootfs'), { recursive: true })
+    makeRootfs(join(path, 'rootfs'))
+    const config = typeof overrides === 'function' ? overrides(DEFAULT_CONFIG) : merge(DEFAULT_CONFIG, overrides)
+    writeFileSync(join(path, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
+    return path
+  }
+
+  /** Runs any runtime that has runc's command line, with a root of its own named after it. */
+  runtime(path: string, args: readonly string[], options: CallOptions = {}): Result {
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    const wrapper = name === 'crun' && isHybrid() ? WITHOUT_UNIFIED : []
+    const wrapped = { ...options, wrapper: [...(options.wrapper ?? []), ...wrapper] }
+    return call(join(this.directory, 'calls'), [path, '--root', this.root(name), ...args], wrapped)
+  }
+
+  tsrun(...args: string[]): Result {
+    return this.tsrunWith({}, ...args)
+  }
+
+  tsrunWith(options: CallOptions, ...args: string[]): Result {
+    return call(join(this.directory, 'calls'), [tsrunPath(), '--root', this.root(), ...args], options)
+  }
+
+  runc(...args: string[]): Result {
+    return this.runtime('runc', args)
+  }
+
+  crun(...args: string[]): Result {
+    return this.runtime('crun', args)
+  }
+
+  /** What there is now, to be compared with `leftovers`. */
+  snapshot(): Snapshot {
+    return snapshot(this.scope())
+  }
+
+  /** What is there now and was not at `before`; waits a little for processes that are ending. */
+  async leftovers(before: Snapshot): Promise<string[]> {
+    for (let tries = 0; ; tries++) {
+      const found = added(before, this.snapshot())
+      if (found.length === 0 || tries === 20) return found
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** Ends and removes everything: processes, mounts, cgroups, the directory. */
+  [Symbol.dispose](): void {
+    for (const pid of processesOf(this.scope())) killQuietly(pid)
+    const mounts = mountPoints().filter(({ point }) => point.startsWith(`${this.directory}/`))
+    for (const { point } of mounts.reverse()) spawnSync('umount', ['--lazy', point.replace(/\\040/g, ' ')])
+    removeCgroups(this.prefix)
+    // Never remove what is a mount of something else.
+    if (mountPoints().some(({ point }) => point.startsWith(`${this.directory}/`))) return
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  private scope(): Scope {
+    const roots = existsSync(join(this.directory, 'state')) ? readdirSync(join(this.directory, 'state')) : []
+    return {
+      directory: this.directory,
+      prefix: this.prefix,
+      roots: ['/run/tsrun', ...roots.map((name) => join(this.directory, 'state', name))]
+    }
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+/** A cgroup can be removed only once the kernel has seen its last process go. */
+function removeCgroups(prefix: string): void {
+  for (let tries = 0; tries < 50; tries++) {
+    const cgroups = cgroupsOf(prefix)
+    if (cgroups.length === 0) return
+    for (const directory of cgroups) {
+      try {
+        rmdirSync(directory)
+      } catch {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+      }
+    }
+  }
+}
+
+/** A sandbox that is removed when the test ends. */
+export function sandbox(t: Teardown): Sandbox {
+  const box = new Sandbox()
+  t.teardown(() => box[Symbol.dispose]())
+  return box
+}
