@@ -34,9 +34,13 @@ function hugePageSizes(): string[] {
   })
 }
 
+const nothing: WritePlan = { writes: [], ignored: [] }
+
 /** Plans all writes for `resources` but those for devices. @param fresh true when the cgroup has just been made */
-export const planFor = (location: CgroupLocation, resources: Resources, fresh: boolean): WritePlan =>
-  planResources(resources, resourceFacts(location, resources, fresh))
+export function planFor(location: CgroupLocation, resources: Resources, fresh: boolean): WritePlan {
+  for (const field in resources) if (field !== 'devices') return planResources(resources, resourceFacts(location, resources, fresh))
+  return nothing
+}
 
 /**
  * Writes the plan. Throws TsrunError `cgroup` at the first refusal; a rootless location collects them into one warning instead.

@@ -88,8 +88,9 @@ function makeUnified({ mode }: CgroupLocation, directory: string, writes: readon
   const needed = mode === 'hybrid' ? controllersOf(writes) : []
   if (mode === 'hybrid' && needed.length === 0) made.optional.push(directory)
   const errno = makeLeaf(directory, made)
+  if (errno !== undefined || (mode === 'hybrid' && needed.length === 0)) return errno
   const mountpoint = cgroupLayout().hierarchies.find(({ version }) => version === 2)?.mountpoint
-  if (errno !== undefined || mountpoint === undefined) return errno
+  if (mountpoint === undefined) return undefined
   const offered = tryRead(`${mountpoint}/cgroup.controllers`) ?? ''
   const wanted = offered.split(' ').filter((name) => name !== '' && (mode !== 'hybrid' || needed.includes(name)))
   const present = (tryRead(`${directory}/cgroup.controllers`) ?? '').split(' ')

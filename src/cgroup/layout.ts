@@ -76,16 +76,26 @@ function ownCgroups(cgroup: string): Map<string, { readonly path: string; readon
 
 /** `31 23 0:28 /root /mount/point rw,relatime shared:1 - cgroup source rw,cpu,cpuacct`. */
 function parseLine(line: string, own: ReturnType<typeof ownCgroups>): OwnHierarchy | undefined {
-  const [left, right] = line.split(' - ', 2) as [string, string]
-  const [, , , root = '/', mountpoint = ''] = left.split(' ', 5)
-  const [type, , options = ''] = right.split(' ', 3)
-  const version = type === 'cgroup2' ? 2 : 1
-  const entry =
-    version === 2
-      ? own.get('')
-      : options.split(',').reduce<ReturnType<typeof own.get>>((hit, o) => hit ?? (o === '' ? hit : own.get(o)), undefined)
-  if (entry === undefined || (type !== 'cgroup' && type !== 'cgroup2')) return undefined
-  return { version, mountpoint: unescaped(mountpoint), controllers: entry.controllers, own: below(unescaped(root), entry.path) }
+  const fields = line.split(' ')
+  const [, , , root = '/', mountpoint = ''] = fields
+  const type = fields[fields.length - 3]
+  if (type !== 'cgroup' && type !== 'cgroup2') return undefined
+  const entry = type === 'cgroup2' ? own.get('') : ofOptions(fields[fields.length - 1] as string, own)
+  if (entry === undefined) return undefined
+  return {
+    version: type === 'cgroup2' ? 2 : 1,
+    mountpoint: unescaped(mountpoint),
+    controllers: entry.controllers,
+    own: below(unescaped(root), entry.path)
+  }
+}
+
+/** The controllers stand last among the options. */
+function ofOptions(options: string, own: ReturnType<typeof ownCgroups>): ReturnType<typeof own.get> {
+  const last = options.slice(options.lastIndexOf(',') + 1)
+  if (last !== '' && own.has(last)) return own.get(last)
+  for (const option of options.split(',')) if (option !== '' && own.has(option)) return own.get(option)
+  return undefined
 }
 
 /** `path` as seen below a mount whose root is `root`; `/` when it is outside, as in a container that has the host's mounts. */

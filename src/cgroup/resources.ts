@@ -22,16 +22,16 @@ export interface ResourceFacts {
 export type SectionName = 'cpuset' | 'cpu' | 'memory' | 'pids' | 'blockIO' | 'hugepageLimits' | 'network' | 'rdma'
 export type Sections = Readonly<Record<SectionName, (resources: Resources, facts: ResourceFacts) => readonly CgroupWrite[]>>
 
-/** Names of the controller of a section in v1 and v2. `network` has none in v2. */
-const controllers: Readonly<Record<SectionName, readonly [v1: string, v2: string]>> = {
-  cpuset: ['cpuset', 'cpuset'],
-  cpu: ['cpu', 'cpu'],
-  memory: ['memory', 'memory'],
-  pids: ['pids', 'pids'],
-  blockIO: ['blkio', 'io'],
-  hugepageLimits: ['hugetlb', 'hugetlb'],
-  network: ['net_cls', ''],
-  rdma: ['rdma', 'rdma']
+/** The field of `resources` that a section reads, and its controller in v1 and v2. `network` has none in v2. In the order of the writes. */
+const sections: Readonly<Record<SectionName, readonly [field: keyof Resources, v1: string, v2: string]>> = {
+  cpuset: ['cpu', 'cpuset', 'cpuset'],
+  cpu: ['cpu', 'cpu', 'cpu'],
+  memory: ['memory', 'memory', 'memory'],
+  pids: ['pids', 'pids', 'pids'],
+  blockIO: ['blockIO', 'blkio', 'io'],
+  hugepageLimits: ['hugepageLimits', 'hugetlb', 'hugetlb'],
+  network: ['network', 'net_cls', ''],
+  rdma: ['rdma', 'rdma', 'rdma']
 }
 
 /**
@@ -42,7 +42,8 @@ export function planResources(resources: Resources, facts: ResourceFacts): Write
   const writes: CgroupWrite[] = []
   const ignored: Ignored[] = []
   checkPageSizes(resources, facts)
-  for (const name of Object.keys(controllers) as SectionName[]) {
+  for (const name of Object.keys(sections) as SectionName[]) {
+    if (resources[sections[name][0]] === undefined) continue
     const unified = goesToV2(name, facts)
     writes.push(...(unified ? v2Sections : v1Sections)[name](resources, facts))
     if (unified) ignored.push(...ignoredByV2(name, resources))
@@ -54,7 +55,7 @@ export function planResources(resources: Resources, facts: ResourceFacts): Write
 
 function goesToV2(name: SectionName, { mode, v1, v2 }: ResourceFacts): boolean {
   if (mode !== 'hybrid') return mode === 'v2'
-  const [old, unified] = controllers[name]
+  const [, old, unified] = sections[name]
   return !v1.includes(old) && v2.includes(unified)
 }
 
