@@ -25,7 +25,7 @@ const PACKAGES = [
 const APT = ['-q', '-o', 'Acquire::http::Timeout=15', '-o', 'Acquire::Retries=1', '-o', 'Dpkg::Use-Pty=0'] as const
 const TIMEOUT_MS = 180_000
 
-const missing = (): (typeof PACKAGES)[number][] => PACKAGES.filter(({ file }) => !existsSync(file))
+type Package = (typeof PACKAGES)[number]
 
 function apt(...args: string[]): { ok: boolean; output: string } {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
@@ -38,9 +38,13 @@ function apt(...args: string[]): { ok: boolean; output: string } {
   return { ok: status === 0, output: `${stdout ?? ''}${stderr ?? ''}` }
 }
 
-/** Installs what is missing when it can, and prints what it does; prints nothing when nothing is missing or when it may not install. */
-export function prepare(): void {
-  const wanted = missing()
+/**
+ * Installs what is missing when it can, and prints what it does; prints nothing when nothing is missing or when it may not install.
+ *
+ * @param only names of the packages that are needed; all without it
+ */
+export function prepare(only: readonly Package['name'][] = PACKAGES.map(({ name }) => name)): void {
+  const wanted = PACKAGES.filter(({ name, file }) => only.includes(name) && !existsSync(file))
   if (wanted.length === 0 || process.getuid?.() !== 0 || process.env.TSRUN_NO_APT || !existsSync('/usr/bin/apt-get')) return
   const names = wanted.map(({ name }) => name)
   console.log(`installing for the tests: ${names.join(' ')}`)
