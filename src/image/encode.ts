@@ -1,11 +1,23 @@
 /** Lays a plan out as an image; the format is specified in record.ts. */
 import { type ErrnoName, errnoNumber } from '../abi/errno.ts'
-import { syscallNumbers } from '../abi/syscalls.ts'
-import type { Arg, Plan, Step, Target } from '../plan/step.ts'
+import { type SyscallName, syscallNumbers } from '../abi/syscalls.ts'
+import type { Arg, Inside, Plan, Step, Target } from '../plan/step.ts'
 import { elfHeaders } from './elf.ts'
 import { interpreter } from './generated.ts'
-import { type Layout, layOut } from './layout.ts'
-import { ANY_ERRNO, ARGS, CODE_OFFSET, COMPARE, ERRNO_ENTRIES, RECORD_WORDS, TABLE_HEADER_SIZE } from './record.ts'
+import { type DataPlace, emptyLayout, type Layout, meet, placeData, placeText } from './layout.ts'
+import { ANY_ERRNO, ARGS, BASE, CODE_OFFSET, COMPARE, ERRNO_ENTRIES, MAX_RECORDS, RECORD_SIZE, RECORD_WORDS, TABLE_HEADER_SIZE, Word } from './record.ts'
+
+/** The records while they are written. */
+interface Draft {
+  readonly plan: Plan
+  readonly numbers: Readonly<Record<SyscallName, number>>
+  readonly labels: ReadonlyMap<string, number>
+  readonly words: Int32Array
+  readonly layout: Layout
+  /** The address of part fillers[i] is to be added to words[holes[i]]. */
+  readonly holes: number[]
+  readonly fillers: number[]
+}
 
 /**
  * The executable for `plan`. Pure: the same plan gives the same bytes. The caller owns the array.
@@ -14,117 +26,151 @@ import { ANY_ERRNO, ARGS, CODE_OFFSET, COMPARE, ERRNO_ENTRIES, RECORD_WORDS, TAB
  * or four errnos; a number of more than 32 bits; a text with a NUL; a target that is not there.
  */
 export function encode(plan: Plan): Uint8Array {
-  const layout = layOut(plan)
-  const image = new Uint8Array(layout.fileSize)
-  const words = new Int32Array(image.buffer)
+  checkEnds(plan)
+  const count = plan.steps.length
   const code = interpreter[plan.arch]
   const records = CODE_OFFSET + code.length
+  const layout = emptyLayout(BASE + records + count * RECORD_SIZE)
+  const words = new Int32Array(count * RECORD_WORDS)
+  const report = meet(layout, plan.report)
+  const draft: Draft = { plan, numbers: syscallNumbers(plan.arch), labels: labelsOf(plan), words, layout, holes: [], fillers: [] }
+  for (let i = 0; i < count; i++) writeRecord(draft, i)
+  const data = placeData(layout, plan)
+  fillHoles(draft)
 
-  words.set(headers(plan, layout))
+  const image = new Uint8Array(data.fileEnd)
+  const view = new DataView(image.buffer)
+  image.set(new Uint8Array(headers(plan, layout, data).buffer))
   image.set(code, CODE_OFFSET)
-  words[(records - TABLE_HEADER_SIZE) / 4] = layout.slots.get(plan.report.name)!
-  words[(records - TABLE_HEADER_SIZE) / 4 + 1] = plan.steps.length
-  writeRecords(words, records / 4, plan, layout)
-  image.set(layout.pool, layout.textOffset)
-  writeData(image, layout)
-  new DataView(image.buffer).setInt32(layout.slots.get(plan.report.name)! - layout.dataBias, plan.reportFd, true)
+  view.setUint32(records - TABLE_HEADER_SIZE, layout.addresses[report]!, true)
+  view.setUint32(records - TABLE_HEADER_SIZE + 4, count, true)
+  image.set(new Uint8Array(words.buffer), records)
+  new TextEncoder().encodeInto(layout.pool, image.subarray(records + count * RECORD_SIZE))
+  writeData(image, view, layout, data)
+  view.setInt32(layout.addresses[report]! - data.bias, plan.reportFd, true)
   return image
 }
 
-const headers = (plan: Plan, { textOffset, pool, dataOffset, dataBias, fileSize, memoryEnd }: Layout): number[] =>
-  elfHeaders(plan.arch, {
-    codeSize: textOffset + pool.length,
-    dataOffset,
-    dataAddress: dataOffset + dataBias,
-    dataFileSize: fileSize - dataOffset,
-    dataMemorySize: memoryEnd - dataOffset - dataBias
-  })
+/** The last step must be one that does not return; if it does, it is its own successor. */
+function checkEnds({ steps }: Plan): void {
+  if (steps.length === 0 || steps.length > MAX_RECORDS) throw new RangeError(`a plan of ${steps.length} steps`)
+  const { call } = steps[steps.length - 1]!
+  if (call === 'execve' || call === 'execveat' || call === 'exit' || call === 'exit_group') return
+  throw new RangeError(`the last step is ${call}, which may lead past the end`)
+}
 
-function writeRecords(words: Int32Array, start: number, plan: Plan, layout: Layout): void {
-  const numbers = syscallNumbers(plan.arch)
-  for (let i = 0, at = start; i < plan.steps.length; i++, at += RECORD_WORDS) {
-    const step = plan.steps[i]!
-    const then = resolve(step.then ?? 'next', i, plan, layout)
-    const zero = step.zero === undefined ? then : resolve(step.zero, i, plan, layout)
-    words[at] = step.call === 'compare' ? COMPARE : numbers[step.call]
-    words[at + 1] = then | (zero << 16)
-    if (step.save !== undefined) words[at + 2] = layout.slots.get(step.save.name)!
-    if (step.on !== undefined) writeErrnos(words, at + 3, i, step.on, plan, layout)
-    writeArgs(words, at, step, i, layout)
+function labelsOf({ steps }: Plan): Map<string, number> {
+  const labels = new Map<string, number>()
+  for (let i = 0; i < steps.length; i++) {
+    const name = steps[i]!.label
+    if (name === undefined) continue
+    if (labels.has(name)) throw new RangeError(`label "${name}" is given twice`)
+    labels.set(name, i)
   }
+  return labels
+}
+
+function writeRecord(draft: Draft, i: number): void {
+  const { words, plan } = draft
+  const at = i * RECORD_WORDS
+  const step = plan.steps[i]!
+  const then = step.then === undefined ? next(plan, i) : resolve(draft, i, step.then)
+  const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
+  words[at + Word.call] = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
+  words[at + Word.targets] = then | (zero << 16)
+  if (step.save !== undefined) {
+    draft.holes.push(at + Word.save)
+    draft.fillers.push(meet(draft.layout, step.save))
+  }
+  if (step.on !== undefined) writeErrnos(draft, i, step.on)
+  writeArgs(draft, i, step.args)
 }
 
 /** Named errnos come before `any`, whatever their order in the plan. */
-function writeErrnos(words: Int32Array, at: number, i: number, on: NonNullable<Step['on']>, plan: Plan, layout: Layout): void {
-  let end = at
+function writeErrnos(draft: Draft, i: number, on: NonNullable<Step['on']>): void {
+  const start = i * RECORD_WORDS + Word.errnos
+  let at = start
   for (const name in on) {
-    if (name === 'any' || on[name as ErrnoName] === undefined) continue
-    words[end++] = errnoNumber(name as ErrnoName) | (resolve(on[name as ErrnoName]!, i, plan, layout) << 16)
+    const target = on[name as ErrnoName]
+    if (name === 'any' || target === undefined) continue
+    if (at < start + ERRNO_ENTRIES) draft.words[at] = errnoNumber(name as ErrnoName) | (resolve(draft, i, target) << 16)
+    at++
   }
-  if (on.any !== undefined) words[end++] = ANY_ERRNO | (resolve(on.any, i, plan, layout) << 16)
-  if (end > at + ERRNO_ENTRIES) throw new RangeError(`step ${i} expects ${end - at} errnos; a record holds ${ERRNO_ENTRIES}`)
+  if (on.any !== undefined) {
+    if (at < start + ERRNO_ENTRIES) draft.words[at] = ANY_ERRNO | (resolve(draft, i, on.any) << 16)
+    at++
+  }
+  if (at > start + ERRNO_ENTRIES) throw new RangeError(`step ${i} expects ${at - start} errnos; a record holds ${ERRNO_ENTRIES}`)
 }
 
-/** The last step may lead to itself where it would run off the end: `execve` and `exit_group` do not return. */
-function resolve(target: Target, i: number, plan: Plan, layout: Layout): number {
+function resolve({ plan, labels }: Draft, i: number, target: Target): number {
+  if (typeof target === 'number') return checkedIndex(plan, i, target)
+  if (target === 'next') return next(plan, i)
   if (target === 'retry') return i
-  if (target === 'next') {
-    if (i + 1 < plan.steps.length) return i + 1
-    if (ends.has(plan.steps[i]!.call)) return i
-    throw new RangeError(`step ${i}, ${plan.steps[i]!.call}, leads past the end`)
-  }
-  const index = layout.labels.get(target.to)
+  const index = labels.get(target.to)
   if (index === undefined) throw new RangeError(`step ${i} leads to the label "${target.to}", which is nowhere`)
   return index
 }
 
-const ends: ReadonlySet<Step['call']> = new Set<Step['call']>(['execve', 'execveat', 'exit', 'exit_group'])
+function checkedIndex({ steps }: Plan, i: number, index: number): number {
+  if (!Number.isInteger(index) || index < 0 || index >= steps.length) throw new RangeError(`step ${i} leads to step ${index}, which is nowhere`)
+  return index
+}
 
-function writeArgs(words: Int32Array, at: number, step: Step, i: number, layout: Layout): void {
-  const { args } = step
+const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)
+
+/** Numbers from 2^31 on keep their bits, which is what the kernel's 32-bit parameters take: uid_t, the request of an ioctl. */
+function writeArgs({ words, layout, holes, fillers }: Draft, i: number, args: readonly Arg[]): void {
   if (args.length > ARGS) throw new RangeError(`step ${i} has ${args.length} arguments`)
-  let slots = 0
-  let addresses = 0
+  const at = i * RECORD_WORDS
   for (let k = 0; k < args.length; k++) {
     const arg = args[k]!
+    const word = at + Word.args + k
     if (typeof arg === 'number') {
-      // Unsigned 32-bit values keep their bits; the kernel takes them in parameters of 32 bits (uid_t, an ioctl's request).
-      if (!(arg >= -0x8000_0000 && arg <= 0xffff_ffff && Number.isInteger(arg))) throw new RangeError(`step ${i} has the argument ${arg}`)
-      words[at + 7 + k] = arg
-    } else {
-      words[at + 7 + k] = addressOf(arg, layout)
-      if (arg.kind === 'slot') slots |= 1 << k
-      else addresses |= 1 << k
+      if (arg < -0x8000_0000 || arg > 0xffff_ffff || !Number.isInteger(arg)) throw new RangeError(`step ${i} has the argument ${arg}`)
+      words[word] = arg
+      continue
     }
-  }
-  words[at] = words[at]! | (slots << 16) | (addresses << 24)
-}
-
-function addressOf(arg: Exclude<Arg, number>, layout: Layout): number {
-  switch (arg.kind) {
-    case 'slot':
-      return layout.slots.get(arg.name)!
-    case 'text':
-      return layout.texts.get(arg.text)!
-    case 'bytes':
-      return layout.bytes.get(arg)!
-    case 'inside':
-      if (arg.offset < 0 || arg.offset > arg.of.bytes.length) throw new RangeError(`offset ${arg.offset} is outside ${arg.of.shows}`)
-      return layout.bytes.get(arg.of)! + arg.offset
+    words[at] = words[at]! | (1 << ((arg.kind === 'slot' ? 16 : 24) + k))
+    if (arg.kind === 'text') {
+      words[word] = placeText(layout, arg.text)
+      continue
+    }
+    if (arg.kind === 'inside') words[word] = checkedOffset(arg)
+    holes.push(word)
+    fillers.push(meet(layout, arg.kind === 'inside' ? arg.of : arg))
   }
 }
 
-function writeData(image: Uint8Array, layout: Layout): void {
-  const view = new DataView(image.buffer)
-  for (const [{ bytes, pointers, shows }, address] of layout.bytes) {
-    const offset = address - layout.dataBias
-    if (offset >= layout.fileSize) continue
-    image.set(bytes, offset)
-    if (pointers === undefined) continue
-    for (const { offset: within, to } of pointers) {
-      if (within < 0 || within + 8 > bytes.length) throw new RangeError(`offset ${within} is outside ${shows}`)
-      view.setUint32(offset + within, addressOf(to, layout), true)
-      view.setUint32(offset + within + 4, 0, true)
+function checkedOffset({ of, offset }: Inside): number {
+  if (offset < 0 || offset > of.bytes.length) throw new RangeError(`offset ${offset} is outside ${of.shows}`)
+  return offset
+}
+
+function fillHoles({ words, holes, fillers, layout: { addresses } }: Draft): void {
+  for (let i = 0; i < holes.length; i++) words[holes[i]!]! += addresses[fillers[i]!]!
+}
+
+const headers = (plan: Plan, { textEnd }: Layout, data: DataPlace): Int32Array =>
+  elfHeaders(plan.arch, {
+    codeSize: textEnd - BASE,
+    dataOffset: data.offset,
+    dataAddress: data.offset + data.bias,
+    dataFileSize: data.fileEnd - data.offset,
+    dataMemorySize: data.memoryEnd - data.bias - data.offset
+  })
+
+function writeData(image: Uint8Array, view: DataView, { parts, addresses, texts, indices }: Layout, data: DataPlace): void {
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i]!
+    const start = addresses[i]! - data.bias
+    if (part.kind === 'slot' || start >= data.fileEnd) continue
+    image.set(part.bytes, start)
+    if (part.pointers === undefined) continue
+    for (const { offset, to } of part.pointers) {
+      if (offset < 0 || offset + 8 > part.bytes.length) throw new RangeError(`offset ${offset} is outside ${part.shows}`)
+      view.setUint32(start + offset, to.kind === 'text' ? texts.get(to.text)! : addresses[indices.get(to)!]!, true)
+      view.setUint32(start + offset + 4, 0, true)
     }
   }
 }

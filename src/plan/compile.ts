@@ -4,7 +4,6 @@ import { link } from './draft.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 import { fdNumber, type Input, isOwn, makeInput, type Pass, slots } from './input.ts'
 import * as command from './passes/command.ts'
-import * as console from './passes/console.ts'
 import * as devices from './passes/devices.ts'
 import * as host from './passes/host.ts'
 import * as identity from './passes/identity.ts'
@@ -15,6 +14,7 @@ import * as rootfs from './passes/rootfs.ts'
 import * as session from './passes/session.ts'
 import { askRuntime, orphaned } from './passes/sync.ts'
 import { sysctls } from './passes/sysctl.ts'
+import * as terminal from './passes/terminal.ts'
 import type { Plan } from './step.ts'
 
 const always = (): boolean => true
@@ -56,8 +56,8 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['configured devices', devices.configuredDevices, ownMounts],
   ['device links', devices.deviceLinks, ownMounts],
   ['ptmx', devices.ptmx, ownMounts],
-  ['terminal', console.openTerminal, always], // after devpts
-  ['console', console.mountConsole, ownMounts],
+  ['terminal', terminal.openTerminal, always], // after devpts
+  ['console', terminal.mountConsole, ownMounts],
   ['hooks', hooks, always], // everything is mounted, the host's paths are still there
   ['working directory', command.makeWorkingDirectory, always], // while the root can be written
   ['sysctls', sysctls, always], // before /proc/sys becomes read-only; while the runtime's /proc is there
@@ -67,8 +67,8 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['read-only root', rootfs.readonlyRoot, ownMounts],
   ['pivot', rootfs.enterRoot, always],
   ['root propagation', rootfs.rootPropagation, ownMounts],
-  ['master', console.sendMaster, always],
-  ['standard streams', console.useTerminal, always],
+  ['master', terminal.sendMaster, always],
+  ['standard streams', terminal.useTerminal, always],
   ['stream owner', identity.ownStreams, always],
   ['limits', identity.resourceLimits, always], // needs CAP_SYS_RESOURCE
   ['personality', identity.personality, always],

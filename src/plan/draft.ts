@@ -11,26 +11,36 @@ export interface Draft extends Omit<Step, 'on' | 'then' | 'zero'> {
   readonly zero?: DraftTarget
 }
 
-/** Replaces relative jumps by labels; labels that are made here are `@` and the step's index. Throws when a jump leaves the program. */
+type Writable = { -readonly [K in keyof Draft]: Draft[K] }
+
+/**
+ * Replaces relative jumps by the indices of the steps. Throws a RangeError when a jump leaves the program.
+ * In place, for the passes' steps are nobody else's; only `on` may be shared by several steps, and is copied.
+ */
 export function link(drafts: readonly Draft[]): readonly Step[] {
-  const labels: (string | undefined)[] = drafts.map((draft) => draft.label)
-  const absolute = (target: DraftTarget, from: number): Target => {
-    if (typeof target === 'string' || 'to' in target) return target
-    const index = from + 1 + target.skip
-    if (index >= drafts.length) throw new RangeError(`step ${from} (${drafts[from]?.says}) goes past the end`)
-    labels[index] ??= `@${index}`
-    return target.skip === 0 ? 'next' : { to: labels[index]! }
+  for (let i = 0; i < drafts.length; i++) {
+    const draft = drafts[i] as Writable
+    if (draft.then !== undefined) draft.then = absolute(draft.then, i, drafts.length)
+    if (draft.zero !== undefined) draft.zero = absolute(draft.zero, i, drafts.length)
+    if (draft.on !== undefined) draft.on = absoluteErrnos(draft.on, i, drafts.length)
   }
-  const linked = drafts.map((draft, i) => linkStep(draft, (target) => absolute(target, i)))
-  return linked.map((step, i) => (labels[i] === undefined ? step : { ...step, label: labels[i]! }))
+  return drafts as readonly Step[]
 }
 
-function linkStep(draft: Draft, absolute: (target: DraftTarget) => Target): Step {
-  const { on, then, zero, ...rest } = draft
-  return {
-    ...rest,
-    ...(on === undefined ? {} : { on: Object.fromEntries(Object.entries(on).map(([errno, target]) => [errno, absolute(target)])) }),
-    ...(then === undefined ? {} : { then: absolute(then) }),
-    ...(zero === undefined ? {} : { zero: absolute(zero) })
+function absolute(target: DraftTarget, from: number, length: number): Target {
+  if (typeof target !== 'object' || !('skip' in target)) return target
+  const index = from + 1 + target.skip
+  if (index >= length) throw new RangeError(`step ${from} goes past the end`)
+  return target.skip === 0 ? 'next' : index
+}
+
+function absoluteErrnos(on: NonNullable<Draft['on']>, from: number, length: number): NonNullable<Draft['on']> {
+  let copy: Record<string, DraftTarget> | undefined
+  for (const errno in on) {
+    const target = on[errno as ErrnoName]!
+    if (typeof target !== 'object' || !('skip' in target)) continue
+    copy ??= { ...on } as Record<string, DraftTarget>
+    copy[errno] = absolute(target, from, length)
   }
+  return copy ?? on
 }

@@ -1,9 +1,22 @@
 /** What every pass of the compiler sees: the config, the facts, the options, and what follows from them. */
 import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
-import type { Config, Namespace } from '../config/types.ts'
+import type { Config, Mount, Namespace } from '../config/types.ts'
 import type { Draft } from './draft.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
+import { type MountOptions, parseMountOptions } from './mount-options.ts'
 import { type ProgramFd, type Slot, slot } from './step.ts'
+
+/** One mount with what was read out of it. */
+export interface MountEntry {
+  readonly mount: Mount
+  readonly options: MountOptions
+  readonly index: number
+  readonly pointer: string
+}
+
+/** True for a mount whose type or options say that it is a bind mount. */
+export const isBind = ({ mount, options }: MountEntry): boolean =>
+  options.bind !== undefined || ((mount.type === 'bind' || mount.type === 'rbind') && !options.remount)
 
 export interface Input {
   readonly config: Config
@@ -11,6 +24,7 @@ export interface Input {
   readonly options: PlanOptions
   /** By type; a namespace that is absent is shared with the runtime. */
   readonly namespaces: Readonly<Partial<Record<NamespaceType, Namespace & { readonly pointer: string }>>>
+  readonly mounts: readonly MountEntry[]
   readonly fds: readonly ProgramFd[]
 }
 
@@ -36,7 +50,10 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
   config.linux?.namespaces?.forEach((namespace, i) => {
     namespaces[namespace.type] = { ...namespace, pointer: `/linux/namespaces/${i}` }
   })
-  return { config, facts, options, namespaces, fds: programFds(options) }
+  const mounts = (config.mounts ?? []).map((mount, index) => {
+    return { mount, options: parseMountOptions(mount.options), index, pointer: `/mounts/${index}` }
+  })
+  return { config, facts, options, namespaces, mounts, fds: programFds(options) }
 }
 
 function programFds(options: PlanOptions): readonly ProgramFd[] {

@@ -44,9 +44,9 @@ export interface Inside {
 export type Arg = number | Slot | Text | Bytes | Inside
 
 /**
- * Where to go on: `next` is the step that follows in the list, `retry` the same step again, `{to}` a label.
+ * Where to go on: `next` is the step that follows in the list, `retry` the same step again, a number the step with that index, `{to}` a label.
  */
-export type Target = 'next' | 'retry' | { readonly to: string }
+export type Target = 'next' | 'retry' | number | { readonly to: string }
 
 /**
  * One step. `compare` is the only call that is not the kernel's:
@@ -94,14 +94,13 @@ export interface Plan {
 }
 
 /** Named four bytes. */
-export const slot = (name: string): Slot => Object.freeze({ kind: 'slot', name })
+export const slot = (name: string): Slot => ({ kind: 'slot', name })
 
 /** A string argument. */
-export const text = (value: string): Text => Object.freeze({ kind: 'text', text: value })
+export const text = (value: string): Text => ({ kind: 'text', text: value })
 
 /** Leads to the step labelled `label`. */
-export const to = (label: string): Target => Object.freeze({ to: label })
+export const to = (label: string): Target => ({ to: label })
 
 /** Bytes with their printed form. */
-export const bytes = (shows: string, content: Uint8Array, more: Pick<Bytes, 'pointers' | 'slots'> = {}): Bytes =>
-  Object.freeze({ kind: 'bytes', shows, bytes: content, ...more })
+export const bytes = (shows: string, content: Uint8Array): Bytes => ({ kind: 'bytes', shows, bytes: content })

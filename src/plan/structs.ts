@@ -31,13 +31,13 @@ export const buffer = (length: number, shows = `buffer[${length}]`): Bytes => by
 export function flag(slot: Slot, initial: number): Bytes {
   const v = view(4)
   v.setInt32(0, initial, true)
-  return bytes(`{${slot.name}=${initial}}`, content(v), { slots: [{ offset: 0, slot }] })
+  return { ...bytes(`{${slot.name}=${initial}}`, content(v)), slots: [{ offset: 0, slot }] }
 }
 
 /** An array of addresses that ends with NULL: argv and envp of execve(2). */
 export function stringArray(strings: readonly string[]): Bytes {
   const pointers = strings.map((s, i) => ({ offset: i * 8, to: text(s) as Text | Bytes }))
-  return bytes(`[${strings.map((s) => JSON.stringify(s)).join(', ')}]`, new Uint8Array((strings.length + 1) * 8), { pointers })
+  return { ...bytes(JSON.stringify(strings), new Uint8Array((strings.length + 1) * 8)), pointers }
 }
 
 /** gid_t[] of setgroups(2). */
@@ -104,12 +104,12 @@ export function messageWithFd(payload: string, fd: Slot): Bytes {
   const data = text(payload)
   const iov = view(16)
   iov.setBigUint64(8, BigInt(new TextEncoder().encode(payload).length), true)
-  const vector = bytes(`{iov_base=${JSON.stringify(payload)}}`, content(iov), { pointers: [{ offset: 0, to: data }] })
+  const vector = { ...bytes(`{iov_base=${JSON.stringify(payload)}}`, content(iov)), pointers: [{ offset: 0, to: data }] }
   const control = view(24)
   control.setBigUint64(0, 20n, true) // cmsg_len = CMSG_LEN(sizeof(int))
   control.setInt32(8, 1, true) // SOL_SOCKET
   control.setInt32(12, 1, true) // SCM_RIGHTS
-  const rights = bytes(`{cmsg_type=SCM_RIGHTS, fd=${fd.name}}`, content(control), { slots: [{ offset: 16, slot: fd }] })
+  const rights = { ...bytes(`{cmsg_type=SCM_RIGHTS, fd=${fd.name}}`, content(control)), slots: [{ offset: 16, slot: fd }] }
   const header = view(56)
   header.setBigUint64(24, 1n, true)
   header.setBigUint64(40, 24n, true)
@@ -117,5 +117,5 @@ export function messageWithFd(payload: string, fd: Slot): Bytes {
     { offset: 16, to: vector },
     { offset: 32, to: rights }
   ]
-  return bytes(`{msg_iov=[${vector.shows}], msg_control=[${rights.shows}]}`, content(header), { pointers })
+  return { ...bytes(`{msg_iov=[${vector.shows}], msg_control=[${rights.shows}]}`, content(header)), pointers }
 }

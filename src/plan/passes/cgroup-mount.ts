@@ -3,11 +3,11 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH }
 import * as M from '../../abi/mount.ts'
 import type { Draft } from '../draft.ts'
 import type { CgroupHierarchy } from '../facts.ts'
-import { type Input, isNew } from '../input.ts'
+import { type Input, isNew, type MountEntry } from '../input.ts'
 import { slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
-import { detachedFileSystem, type MountEntry, mountSays, openTarget } from './mounts.ts'
+import { detachedFileSystem, mountSays, openTarget } from './mounts.ts'
 
 const target = slot('target')
 const tree = slot('mount')

@@ -4,10 +4,9 @@ import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_I
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { Device } from '../../config/types.ts'
 import type { Draft } from '../draft.ts'
-import { type Input, isOwn, type Pass, slots } from '../input.ts'
+import { type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, slot, text } from '../step.ts'
 import { close, components, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
-import { isBind, mountEntries } from './mounts.ts'
 
 interface Node {
   readonly name: string
@@ -42,7 +41,7 @@ const parent = slot('device directory')
 
 /** A /dev that is bound from the host is left as it is. */
 export const ownsDev = (input: Input): boolean =>
-  !mountEntries(input).some((entry) => isBind(entry) && components(entry.mount.destination).join('/') === 'dev')
+  !input.mounts.some((entry) => isBind(entry) && components(entry.mount.destination).join('/') === 'dev')
 
 /** All nodes below /dev are made through this descriptor: a symlink named dev leads to a place in the container at most (CVE-2026-41579). */
 export const openDev: Pass = (input) =>

@@ -55,7 +55,7 @@ export const statxFd = (fd: Slot | number, into: Bytes, pointer: string, says: s
 /** A buffer for statx(2). */
 export const statxBuffer = (slotsInside: readonly { offset: number; slot: Slot }[] = []): Bytes => {
   const empty = buffer(STATX_SIZE, '{statx}')
-  return slotsInside.length === 0 ? empty : Object.freeze({ ...empty, slots: slotsInside })
+  return slotsInside.length === 0 ? empty : { ...empty, slots: slotsInside }
 }
 
 /**
@@ -83,7 +83,7 @@ function openStep(input: Input, want: InRoot): Draft {
   const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${want.noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
   return {
     call: 'openat2',
-    args: [slots.root, text(want.path === '' ? '.' : want.path), openHow(flags, 0, resolve, shows), 24],
+    args: [slots.root, text(components(want.path).join('/') || '.'), openHow(flags, 0, resolve, shows), 24],
     save: want.into,
     on: { EAGAIN: 'retry' },
     pointer: want.pointer,

@@ -4,42 +4,21 @@
  */
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import type { Mount } from '../../config/types.ts'
 import { TsrunError } from '../../errors/error.ts'
 import { bindWithData } from '../../errors/wording.plan.ts'
 import type { Draft } from '../draft.ts'
-import { type Input, isNew, type Pass } from '../input.ts'
-import { type MountOptions, parseMountOptions } from '../mount-options.ts'
+import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
+import type { MountOptions } from '../mount-options.ts'
 import { type Arg, type Slot, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
 
-/** One mount with what was read out of it. */
-export interface MountEntry {
-  readonly mount: Mount
-  readonly options: MountOptions
-  readonly index: number
-  readonly pointer: string
-}
-
 const target = slot('target')
 const tree = slot('mount')
 const context = slot('fs context')
 
-export const mountEntries = (input: Input): readonly MountEntry[] =>
-  (input.config.mounts ?? []).map((mount, index) => ({
-    mount,
-    options: parseMountOptions(mount.options),
-    index,
-    pointer: `/mounts/${index}`
-  }))
-
-export const mounts: Pass = (input) => mountEntries(input).flatMap((entry) => mountOne(input, entry))
-
-/** True for a mount whose type or options say that it is a bind mount. */
-export const isBind = ({ mount, options }: MountEntry): boolean =>
-  options.bind !== undefined || ((mount.type === 'bind' || mount.type === 'rbind') && !options.remount)
+export const mounts: Pass = (input) => input.mounts.flatMap((entry) => mountOne(input, entry))
 
 function mountOne(input: Input, entry: MountEntry): Draft[] {
   if (entry.options.remount) return remount(input, entry)
@@ -117,7 +96,7 @@ const isDev = (path: string): boolean => path.replace(/^\/+|\/+$/g, '') === 'dev
 
 /** The `ro` that was put off. */
 export const readonlyMounts: Pass = (input) =>
-  mountEntries(input)
+  input.mounts
     .filter((entry) => delaysReadOnly(entry))
     .flatMap((entry) => [
       ...openInRoot(input, {
@@ -152,9 +131,7 @@ const opensSourcesEarly = (input: Input): boolean => isNew(input, 'user') && !in
 
 export const bindSources: Pass = (input) =>
   opensSourcesEarly(input)
-    ? mountEntries(input)
-        .filter((entry) => isBind(entry) && !entry.options.remount)
-        .map((entry) => openSource(input, entry, sourceSlot(entry)))
+    ? input.mounts.filter((entry) => isBind(entry) && !entry.options.remount).map((entry) => openSource(input, entry, sourceSlot(entry)))
     : []
 
 function bind(input: Input, entry: MountEntry): Draft[] {

@@ -124,7 +124,7 @@ export const cloneInit: Pass = (input) => {
   const flags = newNamespaceFlags(input)
   const pointer = '/linux/namespaces'
   if (!clones(input)) return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer, says: 'make the namespaces' }]
-  const notice = bytes('{initPid}', encodeNotice('initPid'), { slots: [{ offset: 4, slot: initPid }] })
+  const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: initPid }] }
   return [
     {
       call: 'clone',

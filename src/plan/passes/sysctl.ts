@@ -21,7 +21,7 @@ const proc = slot('proc')
 const context = slot('fs context')
 const file = slot('sysctl')
 
-const escape = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
+const escapeKey = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /** `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are one; in the second form a dot is part of a name (sysctl(8)). */
 export function sysctlPath(key: string): string {
@@ -63,7 +63,7 @@ const how = openHow(
 )
 
 function writeSysctl(key: string, value: string): Draft[] {
-  const pointer = `/linux/sysctl/${escape(key)}`
+  const pointer = `/linux/sysctl/${escapeKey(key)}`
   const says = `set the sysctl ${JSON.stringify(key)} to ${JSON.stringify(value)}`
   const length = new TextEncoder().encode(value).length
   return [

@@ -1,0 +1,33 @@
+/** Each example's plan is compared, line by line, with the golden file beside it; UPDATE_GOLDEN=1 writes the files anew. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { decode } from '../image/decode.ts'
+import { encode } from '../image/encode.ts'
+import { checkPlan } from './check.ts'
+import { compile } from './compile.ts'
+import { exampleFacts, exampleOptions, examples } from './examples.ts'
+import { formatPlan } from './format.ts'
+
+const goldenDirectory = fileURLToPath(new URL('golden/', import.meta.url)).replace('/build/src/', '/src/')
+
+for (const arch of ['x64', 'arm64'] as const) {
+  for (const [name, { config, facts, options }] of Object.entries(examples)) {
+    const plan = compile(config, exampleFacts(arch, facts), exampleOptions(options))
+    t.test(`the plan of the ${name} example for ${arch}`, async (t) => {
+      t.same(checkPlan(plan), [], 'keeps the invariants of every plan')
+      const file = `${goldenDirectory}${name}.${arch}.txt`
+      if (process.env.UPDATE_GOLDEN) writeFileSync(file, formatPlan(plan))
+      t.ok(existsSync(file), `${name}.${arch}.txt is there`)
+      t.equal(formatPlan(plan), readFileSync(file, 'utf8'), `is that of ${name}.${arch}.txt`)
+      t.equal(decode(encode(plan)).steps.length, plan.steps.length, 'is encoded step by step')
+      t.same(compile(config, exampleFacts(arch, facts), exampleOptions(options)), plan, 'is the same when compiled again')
+    })
+  }
+}
+
+t.test('a bind mount with data of a file system is refused with its pointer', async (t) => {
+  const { config } = examples.mounts!
+  const mounts = [{ destination: '/x', source: '/y', options: ['bind', 'size=1m'] }]
+  t.throws(() => compile({ ...config, mounts }, exampleFacts('x64'), exampleOptions()), { code: 'config', pointer: '/mounts/0/options/1' })
+})

@@ -1,0 +1,137 @@
+/** Configs and facts that the golden plans are made of. Only tests import this. */
+import type { Architecture } from '../abi/syscalls.ts'
+import { defaultSpec, rootlessSpec } from '../config/spec.ts'
+import type { Config } from '../config/types.ts'
+import type { HostFacts, PlanOptions } from './facts.ts'
+
+export const exampleFacts = (arch: Architecture, more: Partial<HostFacts> = {}): HostFacts => ({
+  arch,
+  kernel: [6, 12],
+  rootless: false,
+  euid: 0,
+  egid: 0,
+  inUserNamespace: false,
+  rootfs: '/bundle/rootfs',
+  bundle: '/bundle',
+  rootfsParentMount: '/',
+  cgroup: {
+    mode: 'v1',
+    hierarchies: [
+      { controllers: ['cpu', 'cpuacct'], mountpoint: '/sys/fs/cgroup/cpu,cpuacct', version: 1 },
+      { controllers: ['name=systemd'], mountpoint: '/sys/fs/cgroup/systemd', version: 1 }
+    ],
+    joins: [
+      { directory: '/sys/fs/cgroup/cpu,cpuacct/box', controllers: ['cpu', 'cpuacct'], optional: false },
+      { directory: '/sys/fs/cgroup/systemd/box', controllers: ['name=systemd'], optional: false }
+    ]
+  },
+  sources: {},
+  procAndSysMounts: ['/proc', '/sys'],
+  home: '/root',
+  lastCapability: 40,
+  permittedCapabilities: (1n << 41n) - 1n,
+  setgroupsDenied: false,
+  ...more
+})
+
+export const exampleOptions = (more: Partial<PlanOptions> = {}): PlanOptions => ({
+  id: 'box',
+  release: 'socket',
+  noPivot: false,
+  noNewKeyring: false,
+  preserveFds: 0,
+  consoleSocket: true,
+  extraEnv: [],
+  ...more
+})
+
+const UNIFIED: HostFacts['cgroup'] = {
+  mode: 'v2',
+  hierarchies: [{ controllers: [], mountpoint: '/sys/fs/cgroup', version: 2 }],
+  joins: [{ directory: '/sys/fs/cgroup/box', controllers: [], optional: true }]
+}
+
+const joined: Config = {
+  ociVersion: '1.3.0',
+  root: { path: 'rootfs' },
+  process: { cwd: '/srv/app', args: ['./server'], env: ['PATH=/bin'], user: { uid: 1000, gid: 1000, additionalGids: [7] } },
+  linux: {
+    namespaces: [
+      { type: 'pid', path: '/proc/4/ns/pid' },
+      { type: 'network', path: '/run/netns/blue' },
+      { type: 'user', path: '/proc/4/ns/user' },
+      { type: 'mount' },
+      { type: 'time' }
+    ],
+    timeOffsets: { boottime: { secs: 60 } }
+  }
+}
+
+const everyMount: Config = {
+  ociVersion: '1.3.0',
+  root: { path: 'rootfs', readonly: true },
+  process: { cwd: '/', args: ['/bin/true'], env: ['HOME=/'] },
+  mounts: [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['ro', 'nosuid', 'mode=755'] },
+    { destination: '/dev/pts', type: 'devpts', options: ['newinstance', 'ptmxmode=0666'] },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue' },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['ro'] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro', 'nosuid'] },
+    { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nodev', 'size=1m'] },
+    { destination: '/data', source: '/srv/data', options: ['rbind', 'rro', 'rprivate', 'noatime'] },
+    { destination: '/etc/resolv.conf', type: 'bind', source: '/etc/resolv.conf', options: ['bind', 'ro'] },
+    { destination: '/data', options: ['remount', 'nosuid'] },
+    {
+      destination: '/merged',
+      type: 'overlay',
+      source: 'overlay',
+      options: ['lowerdir=/a:/b', `upperdir=/${'x'.repeat(300)}`, 'workdir=/w', 'shared']
+    }
+  ],
+  linux: {
+    namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'cgroup' }],
+    rootfsPropagation: 'rshared',
+    devices: [
+      { path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o660, uid: 0, gid: 5 },
+      { path: '/var/pipe', type: 'p' }
+    ],
+    maskedPaths: ['/proc/kcore'],
+    readonlyPaths: ['/proc/sys'],
+    sysctl: { 'kernel.msgmax': '8192' }
+  }
+}
+
+export interface Example {
+  readonly config: Config
+  readonly facts: Partial<HostFacts>
+  readonly options: Partial<PlanOptions>
+}
+
+/** By the name of the golden file. */
+export const examples: Readonly<Record<string, Example>> = {
+  default: { config: defaultSpec({ cgroupV2: false }), facts: {}, options: {} },
+  rootless: {
+    config: rootlessSpec({ euid: 1000, egid: 1000, cgroupV2: true }),
+    facts: {
+      rootless: true,
+      euid: 1000,
+      egid: 1000,
+      cgroup: UNIFIED,
+      setgroupsDenied: true,
+      sources: { 5: { path: '/sys', kind: 'directory' } }
+    },
+    options: {}
+  },
+  joined: { config: joined, facts: {}, options: { consoleSocket: false, preserveFds: 2 } },
+  mounts: {
+    config: everyMount,
+    facts: { sources: { 7: { path: '/srv/data', kind: 'directory' }, 8: { path: '/etc/resolv.conf', kind: 'other' } } },
+    options: { consoleSocket: false, release: 'sync' }
+  },
+  'no-pivot': {
+    config: { ...everyMount, mounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup' }], linux: { namespaces: [{ type: 'mount' }] } },
+    facts: { cgroup: UNIFIED },
+    options: { noPivot: true, consoleSocket: false }
+  }
+}
