@@ -1,134 +1,141 @@
-/** Decides where everything that a plan refers to lies in memory. The order of the parts is drawn in record.ts. */
-import type { Arg, Bytes, Plan, Slot } from '../plan/step.ts'
-import { interpreter } from './generated.ts'
-import { BASE, CODE_OFFSET, MAX_RECORDS, PAGE_SIZE, RECORD_SIZE } from './record.ts'
+/**
+ * Where everything that a plan refers to lies in memory; the order of the parts is drawn in record.ts.
+ *
+ * Laid out in one pass, as every start of a container pays for it in cold code: a text has its address when it is first met, because
+ * the texts follow the records, whose number is known. Data follows the texts; references to it are noted and filled in at the end.
+ */
+import type { Bytes, Plan, Slot } from '../plan/step.ts'
+import { BASE, PAGE_SIZE } from './record.ts'
 
-/** Addresses of everything, and the sizes of the parts. */
+/** What grows while the records are written. */
 export interface Layout {
-  /** Index of the step with a label. */
-  readonly labels: ReadonlyMap<string, number>
-  readonly texts: ReadonlyMap<string, number>
-  readonly bytes: ReadonlyMap<Bytes, number>
-  /** By the slot's name: equal names are one slot. */
-  readonly slots: ReadonlyMap<string, number>
-  /** All texts as the file holds them, each with its NUL. */
-  readonly pool: Uint8Array
-  /** Offset in the file of the texts, of the data, and of the file's end. */
-  readonly textOffset: number
-  readonly dataOffset: number
-  readonly fileSize: number
-  /** What to add to an offset in the file to get the address of data. */
-  readonly dataBias: number
-  /** Address after the last byte of the data in memory. */
+  /** Address by content: equal texts are one. */
+  readonly texts: Map<string, number>
+  /** All texts so far, each with its NUL. */
+  pool: string
+  /** Address after the last text. */
+  textEnd: number
+  /** Index in `parts`: of bytes by object, of slots by name, as equal names are one slot. */
+  readonly indices: Map<Bytes | string, number>
+  /** In the order in which they are met. */
+  readonly parts: (Bytes | Slot)[]
+  /** The address of each part; `placeData` gives it. */
+  readonly addresses: number[]
+  /** Slots that lie inside bytes, by indices of parts. */
+  readonly inside: { readonly slot: number; readonly of: number; readonly offset: number }[]
+}
+
+/** How the data segment lies in the file and in memory. */
+export interface DataPlace {
+  readonly offset: number
+  /** Address minus offset in the file. */
+  readonly bias: number
+  readonly fileEnd: number
+  /** Address after its last byte. */
   readonly memoryEnd: number
 }
 
-/** What the plan refers to, in the order in which it does. */
-interface Found {
-  /** The value becomes the address once all texts are known. */
-  readonly texts: Map<string, number>
-  readonly bytes: Map<Bytes, number>
-  readonly slots: Map<string, number>
-  /** Slots that lie inside bytes. */
-  readonly inside: Map<string, { readonly of: Bytes; readonly offset: number }>
+/** An empty layout whose texts start at address `textStart`. */
+export const emptyLayout = (textStart: number): Layout => ({
+  texts: new Map(),
+  pool: '',
+  textEnd: textStart,
+  indices: new Map(),
+  parts: [],
+  addresses: [],
+  inside: []
+})
+
+/** The address of `text`. Throws a RangeError when it holds a NUL: the kernel would take the part before it. */
+export function placeText(layout: Layout, text: string): number {
+  const known = layout.texts.get(text)
+  if (known !== undefined) return known
+  if (text.includes('\0')) throw new RangeError(`NUL in the text ${JSON.stringify(text)}`)
+  const address = layout.textEnd
+  layout.texts.set(text, address)
+  layout.pool += `${text}\0`
+  layout.textEnd = checkedAddress(address + Buffer.byteLength(text) + 1)
+  return address
 }
 
-/** Throws a RangeError for a plan that no compiler of ours makes: too many steps, a label or a slot's place given twice, a NUL in a text. */
-export function layOut(plan: Plan): Layout {
-  if (plan.steps.length === 0 || plan.steps.length > MAX_RECORDS) throw new RangeError(`a plan of ${plan.steps.length} steps`)
-  const found: Found = { texts: new Map(), bytes: new Map(), slots: new Map(), inside: new Map() }
-  const labels = new Map<string, number>()
-  found.slots.set(plan.report.name, 0)
-  for (let i = 0; i < plan.steps.length; i++) {
-    const step = plan.steps[i]!
-    if (step.label !== undefined) {
-      if (labels.has(step.label)) throw new RangeError(`label "${step.label}" is given twice`)
-      labels.set(step.label, i)
-    }
-    if (step.save !== undefined) found.slots.set(step.save.name, 0)
-    for (const arg of step.args) if (typeof arg === 'object') find(found, arg)
+/** The index of `part`. Bytes bring along all that they point to. Throws a RangeError when a slot lies outside its bytes. */
+export function meet(layout: Layout, part: Bytes | Slot): number {
+  const key = part.kind === 'slot' ? part.name : part
+  const known = layout.indices.get(key)
+  if (known !== undefined) return known
+  const index = layout.parts.push(part) - 1
+  layout.indices.set(key, index)
+  layout.addresses.push(0)
+  if (part.kind === 'bytes') meetInside(layout, part, index)
+  return index
+}
+
+function meetInside(layout: Layout, { bytes, pointers, slots, shows }: Bytes, index: number): void {
+  if (pointers !== undefined) for (const { to } of pointers) to.kind === 'text' ? placeText(layout, to.text) : meet(layout, to)
+  if (slots === undefined) return
+  for (const { offset, slot } of slots) {
+    if (offset < 0 || offset + 4 > bytes.length) throw new RangeError(`slot "${slot.name}" lies outside ${shows}`)
+    layout.inside.push({ slot: meet(layout, slot), of: index, offset })
   }
-  const textOffset = CODE_OFFSET + interpreter[plan.arch].length + plan.steps.length * RECORD_SIZE
-  const pool = placeTexts(found.texts, BASE + textOffset)
-  return { labels, ...found, pool, textOffset, ...placeData(plan, found, alignUp(textOffset + pool.length, 8)) }
 }
 
-function find(found: Found, arg: Exclude<Arg, number>): void {
-  switch (arg.kind) {
-    case 'slot':
-      found.slots.set(arg.name, 0)
-      return
-    case 'text':
-      found.texts.set(arg.text, 0)
-      return
-    case 'inside':
-      return findBytes(found, arg.of)
-    case 'bytes':
-      return findBytes(found, arg)
+/** In place of an address until all bytes have theirs: the slot lies inside bytes. */
+const INSIDE = -1
+
+/**
+ * Gives all data its address: first what the file holds; then what is zero, slots before buffers, so that what is written lies close together.
+ * Throws a RangeError when a slot lies in two places, or addresses grow past 2^31.
+ */
+export function placeData(layout: Layout, plan: Plan): DataPlace {
+  const { parts, addresses, inside } = layout
+  const page = PAGE_SIZE[plan.arch]
+  const offset = align(layout.textEnd - BASE, 8)
+  const bias = BASE + align(offset, page) + (offset % page) - offset
+  // The report slot is the one slot that starts with a value: the file holds it, or the bytes that it lies in.
+  const report = markInside(layout, plan)
+  let end = offset + bias
+  for (let i = 0; i < parts.length; i++) if (i === report || startsWithValue(parts[i]!)) end = place(layout, i, end)
+  const fileEnd = align(end, 4) - bias
+  for (let i = 0; i < parts.length; i++) if (addresses[i] === 0 && parts[i]!.kind === 'slot') end = place(layout, i, end)
+  for (let i = 0; i < parts.length; i++) if (addresses[i] === 0) end = place(layout, i, end)
+  for (const { slot, of, offset } of inside) addresses[slot] = addresses[of]! + offset
+  return { offset, bias, fileEnd, memoryEnd: end }
+}
+
+/** Marks the slots that need no place of their own, and gives the index of the part that holds the report slot. */
+function markInside({ parts, inside, addresses, indices }: Layout, plan: Plan): number {
+  const report = indices.get(plan.report.name)!
+  let holder = report
+  for (const { slot, of } of inside) {
+    if (addresses[slot] === INSIDE) throw new RangeError(`slot "${(parts[slot] as Slot).name}" lies in two places`)
+    addresses[slot] = INSIDE
+    if (slot === report) holder = of
   }
+  return holder
 }
 
-function findBytes(found: Found, bytes: Bytes): void {
-  if (found.bytes.has(bytes)) return
-  found.bytes.set(bytes, 0)
-  if (bytes.pointers !== undefined) for (const { to } of bytes.pointers) find(found, to)
-  if (bytes.slots !== undefined) for (const { offset, slot } of bytes.slots) findInside(found, bytes, offset, slot)
+function startsWithValue(part: Bytes | Slot): boolean {
+  if (part.kind === 'slot') return false
+  if (part.pointers !== undefined) return true
+  const { bytes } = part
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return true
+  return false
 }
 
-function findInside(found: Found, of: Bytes, offset: number, slot: Slot): void {
-  if (found.inside.has(slot.name)) throw new RangeError(`slot "${slot.name}" lies in two places`)
-  if (offset < 0 || offset + 4 > of.bytes.length) throw new RangeError(`slot "${slot.name}" lies outside ${of.shows}`)
-  found.inside.set(slot.name, { of, offset })
+/** Places one part at `end` or a little after, and gives the new end. */
+function place({ parts, addresses }: Layout, index: number, end: number): number {
+  const part = parts[index]!
+  const isSlot = part.kind === 'slot'
+  const address = align(end, isSlot ? 4 : 8)
+  addresses[index] = address
+  return checkedAddress(address + (isSlot ? 4 : part.bytes.length))
 }
 
-const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to
-
-/** Gives each text its address, from `start` on, and makes the bytes of all of them. */
-function placeTexts(texts: Map<string, number>, start: number): Uint8Array {
-  const encoder = new TextEncoder()
-  if (texts.size === 0) return new Uint8Array(0)
-  const all = `${[...texts.keys()].join('\0')}\0`
-  const pool = encoder.encode(all)
-  // Texts are nearly always ASCII, where one call encodes them all and lengths need no second look.
-  const ascii = pool.length === all.length
-  let address = start
-  for (const text of texts.keys()) {
-    if (text.includes('\0')) throw new RangeError(`NUL in the text ${JSON.stringify(text)}`)
-    texts.set(text, address)
-    address += (ascii ? text.length : encoder.encode(text).length) + 1
-  }
-  return pool
+function checkedAddress(end: number): number {
+  if (end > MAX_ADDRESS) throw new RangeError('an image of more than 1 GiB')
+  return end
 }
 
-/** Data that the file holds comes first, then what is zero: slots beside the data, as they are written to as well, then buffers. */
-function placeData(plan: Plan, found: Found, dataOffset: number): Pick<Layout, 'dataOffset' | 'fileSize' | 'dataBias' | 'memoryEnd'> {
-  const dataBias = BASE + alignUp(dataOffset, PAGE_SIZE[plan.arch]) + (dataOffset % PAGE_SIZE[plan.arch]) - dataOffset
-  const reportIn = found.inside.get(plan.report.name)?.of
-  const zero: Bytes[] = []
-  let end = dataOffset + dataBias
-  for (const bytes of found.bytes.keys()) {
-    if (bytes !== reportIn && isZero(bytes)) zero.push(bytes)
-    else end = placeBytes(found, bytes, end)
-  }
-  end = alignUp(end, 4)
-  if (reportIn === undefined) end = placeSlot(found, plan.report.name, end)
-  const fileSize = alignUp(end - dataBias, 4)
-  for (const name of found.slots.keys()) if (!found.inside.has(name) && name !== plan.report.name) end = placeSlot(found, name, end)
-  for (const bytes of zero) end = placeBytes(found, bytes, end)
-  for (const [name, { of, offset }] of found.inside) found.slots.set(name, found.bytes.get(of)! + offset)
-  if (end >= 2 ** 31) throw new RangeError('an image of 2 GiB')
-  return { dataOffset, fileSize, dataBias, memoryEnd: end }
-}
-
-function placeBytes(found: Found, bytes: Bytes, end: number): number {
-  const address = alignUp(end, 8)
-  found.bytes.set(bytes, address)
-  return address + bytes.bytes.length
-}
-
-function placeSlot(found: Found, name: string, end: number): number {
-  found.slots.set(name, end)
-  return end + 4
-}
-
-const isZero = ({ bytes, pointers }: Bytes): boolean => pointers === undefined && bytes.every(byte => byte === 0)
+/** Far from where bit operations would overflow. */
+const MAX_ADDRESS = 2 ** 30
+const align = (value: number, to: number): number => (value + to - 1) & -to

@@ -48,6 +48,8 @@ export const TABLE_HEADER_SIZE = 8
 
 /** Offsets in a record. */
 export const Field = { nr: 0, slots: 2, addresses: 3, then: 4, zero: 6, save: 8, errnos: 12, args: 28 } as const
+/** The same in words of four bytes, where the encoder writes several fields at once. */
+export const Word = { call: 0, targets: 1, save: 2, errnos: 3, args: 7 } as const
 export const RECORD_SIZE = 52
 export const RECORD_WORDS = RECORD_SIZE / 4
 export const ERRNO_ENTRIES = 4
