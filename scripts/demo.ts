@@ -94,7 +94,7 @@ function edit(path: string): void {
 const rootOption = (directory: string): string[] => (isRoot || process.env.XDG_RUNTIME_DIR ? [] : ['--root', join(directory, 'state')])
 
 /** Shows the head of the program that the container was. */
-function _explain(runtime: string, directory: string): void {
+function explain(runtime: string, directory: string): void {
   console.log(`\n${bold}$ ${runtime} explain ${directory}${off}`)
   const { stdout } = spawnSync(runtime, ['explain', directory], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   const lines = stdout.trimEnd().split('\n')
@@ -115,8 +115,7 @@ function demo(directory: string): void {
   const id = `demo-${process.pid}`
   shown([runtime, ...rootOption(directory), 'run', '--bundle', directory, id])
   console.log(`${dim}(${(performance.now() - begun).toFixed(0)} ms from the command to its end; nothing of it is left)${off}`)
-  if (!values.runtime)
-    console.log(`\nThe program that the container was: ${bold}${runtime} explain ${directory}${off} (with a bundle of your own)`)
+  if (!values.runtime) explain(runtime, directory)
 }
 
 function main(): number {

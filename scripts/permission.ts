@@ -56,3 +56,10 @@ export function obstacle(): Obstacle | undefined {
   if (found) return found
   return { why: `an ordinary user may not make namespaces here: ${refused}`, fix: 'run it as root (sudo npm run demo)' }
 }
+
+// As a program: exit status 1, and the obstacle in words, where containers cannot be made.
+if (import.meta.filename === process.argv[1]) {
+  const found = obstacle()
+  if (found) console.log(`${found.why}; ${found.fix}`)
+  process.exitCode = found ? 1 : 0
+}
