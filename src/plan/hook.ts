@@ -62,7 +62,7 @@ function join({ join, pointer }: HookFacts): Draft[] {
 /** A pid or time namespace that was joined holds children only, so the hook is cloned, as the runtime's own child. */
 function clone({ join, pointer }: HookFacts): Draft[] {
   if (!join.includes('pid') && !join.includes('time')) return []
-  const notice = bytes('{initPid}', encodeNotice('initPid'), { slots: [{ offset: 4, slot: hookPid }] })
+  const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: hookPid }] }
   return [
     {
       call: 'clone',
