@@ -66,6 +66,7 @@ function joinsOf({ paths, rootless }: CgroupLocation, { optional }: Made): Cgrou
   }
   return [...byDirectory].map(([directory, controllers]) => ({
     directory,
+    file: controllers.length === 0 ? 'cgroup.procs' : 'tasks',
     controllers,
     optional: rootless || optional.includes(directory)
   }))

@@ -13,10 +13,17 @@ export interface CgroupHierarchy {
   readonly version: 1 | 2
 }
 
-/** A cgroup that the program joins by writing "0" to its `cgroup.procs`. */
+/** A cgroup that the program joins by writing "0" to its `file`. */
 export interface CgroupJoin {
   /** Absolute directory on the host. */
   readonly directory: string
+  /**
+   * `tasks` on v1, otherwise (absent) `cgroup.procs`. `tasks` moves the thread that writes, which is all of a single-threaded program. To move a
+   * thread group the kernel takes cgroup_threadgroup_rwsem for writing and first waits for an RCU grace period, 10 to 15 ms; for the
+   * current thread alone it does not (kernel/cgroup/cgroup.c, cgroup_procs_write_start). v2 has no such file for another domain: there
+   * clone3(2) with CLONE_INTO_CGROUP spares the wait.
+   */
+  readonly file?: 'tasks' | 'cgroup.procs'
   /** v1 controllers or `name=…`; empty for v2. */
   readonly controllers: readonly string[]
   /** True when a refusal (EACCES, EPERM, ENOENT, …) is no error: rootless without delegation. */
