@@ -1,0 +1,47 @@
+/**
+ * Writes the parts of README.md that the code knows better: whatever stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+ * With `--check` it writes nothing, and fails when a part is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { compile } from '../src/plan/compile.ts'
+import { exampleFacts, exampleOptions, examples } from '../src/plan/examples.ts'
+import { formatPlan } from '../src/plan/format.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** First and last lines of the plan of the default spec. */
+function explainSample(): string {
+  const { config, facts, options } = examples.default!
+  const lines = formatPlan(compile(config, exampleFacts('x64', facts), exampleOptions(options)))
+    .trimEnd()
+    .split('\n')
+  const [head, tail] = [14, 6]
+  const middle = `… ${lines.length - head - tail} lines …`
+  return ['```', '$ tsrun explain BUNDLE', ...lines.slice(0, head), middle, ...lines.slice(-tail), '```'].join('\n')
+}
+
+/** What each named part consists of. */
+const PARTS: Readonly<Record<string, () => string>> = { explain: explainSample }
+
+/** `text` with all its generated parts made anew. */
+function filled(text: string): string {
+  return text.replace(/(<!-- begin (\w+) -->\n)[\s\S]*?(<!-- end \2 -->)/g, (_, begin: string, name: string, end: string) => {
+    const part = PARTS[name]
+    if (part === undefined) throw new Error(`no generated part is named "${name}"`)
+    return `${begin}${part()}\n${end}`
+  })
+}
+
+const check = process.argv.includes('--check')
+for (const name of ['README.md']) {
+  const path = join(root, name)
+  const before = readFileSync(path, 'utf8')
+  const after = filled(before)
+  if (before === after) continue
+  if (check) {
+    console.error(`${name} is stale: run "npm run generate"`)
+    process.exitCode = 1
+  } else writeFileSync(path, after)
+}
