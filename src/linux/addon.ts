@@ -3,7 +3,7 @@
  *
  * `process.dlopen` gives the addon's functions directly, on Node and on Bun alike, so koffi's own JavaScript is not needed.
  */
-import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, readlinkSync, type Stats, statSync, writeSync } from 'node:fs'
 import { TsrunError } from '../errors/error.ts'
 
 /** A C function bound by koffi; `async` runs it on a thread of the engine's pool. */
@@ -21,13 +21,12 @@ export interface Koffi {
   address(value: Uint8Array | BigUint64Array): bigint | number
 }
 
-/** True in the executable that scripts/build.ts makes: it defines this name. */
-declare const TSRUN_STANDALONE: boolean | undefined
-const standalone = typeof TSRUN_STANDALONE !== 'undefined' && TSRUN_STANDALONE
+/** In the executable that scripts/build.ts makes: where the copy of the addon lies that is embedded in it. Elsewhere not defined. */
+declare const TSRUN_EMBEDDED_ADDON: string
 
-/** Loads koffi's addon. Throws TsrunError `system` when there is none that is safe to load. */
+/** Loads koffi's addon. Throws TsrunError `system` when there is none for this machine. */
 export function loadAddon(): Koffi {
-  return standalone ? besideTheExecutable() : fromNodeModules()
+  return typeof TSRUN_EMBEDDED_ADDON === 'undefined' ? fromNodeModules() : (besideTheExecutable() ?? fromMemory(TSRUN_EMBEDDED_ADDON))
 }
 
 function dlopen(path: string): Koffi {
@@ -36,44 +35,81 @@ function dlopen(path: string): Koffi {
   return module.exports
 }
 
-/**
- * Opens `path` and returns the descriptor if nobody but root and we ourselves can change the file or exchange it: else undefined.
- * The check is made on the open descriptor, which the caller then loads, so that no race lies between.
- */
-export function openTrusted(directory: string, name: string): number | undefined {
-  const noFollow = constants.O_RDONLY | constants.O_NOFOLLOW
-  let directoryFd: number | undefined
-  let fd: number | undefined
-  try {
-    directoryFd = openSync(directory, noFollow | constants.O_DIRECTORY)
-    fd = openSync(`/proc/self/fd/${directoryFd}/${name}`, noFollow | constants.O_NONBLOCK)
-    const file = fstatSync(fd)
-    if (file.isFile() && onlyOursToWrite(file) && onlyOursToWrite(fstatSync(directoryFd))) {
-      const trusted = fd
-      fd = undefined
-      return trusted
-    }
-  } catch {
-    // Absent or unreadable is as good as untrusted.
-  } finally {
-    if (fd !== undefined) closeSync(fd)
-    if (directoryFd !== undefined) closeSync(directoryFd)
-  }
-  return undefined
-}
-
-function onlyOursToWrite({ uid, mode }: { uid: number; mode: number }): boolean {
-  return (uid === 0 || uid === process.geteuid?.()) && (mode & 0o022) === 0
-}
-
-function besideTheExecutable(): Koffi {
-  const executable = readlinkSync('/proc/self/exe')
-  const fd = openTrusted(executable.slice(0, executable.lastIndexOf('/')) || '/', 'koffi.node')
-  if (fd === undefined) throw new TsrunError('system', `cannot load "koffi.node" beside "${executable}": not there, or others can write it`)
+/** Loads the file that `fd` has open, whatever its path leads to by now, and closes `fd`. */
+function dlopenFd(fd: number): Koffi {
   try {
     return dlopen(`/proc/self/fd/${fd}`)
   } finally {
     closeSync(fd)
+  }
+}
+
+function besideTheExecutable(): Koffi | undefined {
+  const executable = readlinkSync('/proc/self/exe')
+  const directory = executable.slice(0, executable.lastIndexOf('/')) || '/'
+  const fd = openTrusted(directory, 'koffi.node', [0, process.geteuid?.() ?? 0, statSync('/proc/self/exe').uid])
+  return fd === undefined ? undefined : dlopenFd(fd)
+}
+
+/**
+ * Opens file `name` in `directory`; undefined unless it is a regular file that only one of `owners` can write or exchange.
+ * The checks are made on open descriptors, so that no race lies between them and the loading; the caller closes the result.
+ *
+ * For the addon the owners are root, ourselves, and whoever owns the executable: he could have replaced that instead.
+ * (In a user namespace root's files belong to nobody that we can name.)
+ */
+export function openTrusted(directory: string, name: string, owners: readonly number[]): number | undefined {
+  const isTrusted = ({ uid, mode }: Stats) => owners.includes(uid) && (mode & 0o022) === 0
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+  const fds: number[] = []
+  try {
+    const directoryFd = openSync(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    fds.push(directoryFd)
+    const fd = openSync(`/proc/self/fd/${directoryFd}/${name}`, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    fds.push(fd)
+    const file = fstatSync(fd)
+    if (file.isFile() && isTrusted(file) && isTrusted(fstatSync(directoryFd))) return fds.pop()
+  } catch {
+    // What is absent or cannot be opened is no file to trust.
+  } finally {
+    for (const fd of fds) closeSync(fd)
+  }
+  return undefined
+}
+
+/** The two functions that put the embedded copy in a memfd. Bun's own FFI binds them; it knows neither async calls nor errno. */
+interface MemfdFunctions {
+  memfd_create(name: Uint8Array, flags: number): number
+  fcntl(fd: number, command: number, argument: number): number
+}
+
+/** Bun would unpack the addon to a path in /tmp that can be guessed, and load it from there. A sealed memfd is out of anybody's reach. */
+function fromMemory(path: string): Koffi {
+  const { memfd_create, fcntl } = bunFunctions()
+  // MFD_CLOEXEC | MFD_ALLOW_SEALING; it is mapped, not executed, so MFD_NOEXEC_SEAL may be added where a kernel demands it.
+  const name = new TextEncoder().encode('koffi.node\0')
+  let fd = memfd_create(name, 3)
+  if (fd < 0) fd = memfd_create(name, 3 | 8)
+  if (fd < 0)
+    throw new TsrunError('system', 'cannot load koffi: no memory file for it, and no trustworthy "koffi.node" beside the executable')
+  const addon = readFileSync(path)
+  for (let written = 0; written < addon.length; ) written += writeSync(fd, addon, written)
+  // F_ADD_SEALS: F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+  fcntl(fd, 1033, 15)
+  return dlopenFd(fd)
+}
+
+function bunFunctions(): MemfdFunctions {
+  // biome-ignore lint/suspicious/noExplicitAny: a module of Bun, whose types we do not depend on
+  const { dlopen: open } = (process as any).getBuiltinModule('bun:ffi')
+  const prototypes = {
+    memfd_create: { args: ['ptr', 'u32'], returns: 'i32' },
+    fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' }
+  }
+  try {
+    return open('libc.so.6', prototypes).symbols
+  } catch {
+    return open('libc.so', prototypes).symbols
   }
 }
 

@@ -1,6 +1,8 @@
 /** Opening paths and mounts safely from the runtime. */
+
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../abi/fcntl.ts'
+import { OPEN_TREE_CLOEXEC } from '../abi/mount.ts'
 import { packOpenHow, STATFS_SIZE, unpackStatfsType } from '../abi/structs.ts'
-import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, OPEN_TREE_CLOEXEC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from './constants.ts'
 import { type OwnedFd, ownResult } from './fd.ts'
 import { check, syscall } from './ffi.ts'
 

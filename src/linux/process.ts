@@ -1,7 +1,8 @@
 /** Processes: pidfds, signals, waiting, what /proc tells about them, limits. */
 import { readFileSync } from 'node:fs'
+import { RLIMITS } from '../abi/prctl.ts'
 import { packRlimit, unpackRlimit, type WaitStatus, waitStatus } from '../abi/structs.ts'
-import { ECHILD, EINTR, PR_SET_CHILD_SUBREAPER, RLIMIT_NOFILE, WNOHANG } from './constants.ts'
+import { ECHILD, EINTR, PR_SET_CHILD_SUBREAPER, WNOHANG } from './constants.ts'
 import { type OwnedFd, ownResult } from './fd.ts'
 import { check, syscall } from './ffi.ts'
 
@@ -141,12 +142,13 @@ export function getLimit(pid: number, resource: number): { soft: bigint; hard: b
 }
 
 /**
- * The limits of open files that our caller had; undefined when the engine has not changed them.
- * Engines raise the soft limit to the hard one when they start; bin/tsrun records what it was before.
+ * The limits of open files that our caller had; undefined when the engine has not changed them, or nobody has recorded them.
+ * Engines raise the soft limit to the hard one when they start. bin/tsrun records what it was before, with its own pid,
+ * which is ours: so a record that another process left in the environment is not mistaken for it.
  */
 export function callerLimits(): { nofile?: { readonly soft: number; readonly hard: number } } {
-  const recorded = process.env['TSRUN_CALLER_NOFILE']
-  if (recorded === undefined || !/^\d{1,10}$/.test(recorded)) return {}
-  const { soft, hard } = getLimit(0, RLIMIT_NOFILE)
-  return Number(recorded) === Number(soft) ? {} : { nofile: { soft: Number(recorded), hard: Number(hard) } }
+  const [pid, soft = ''] = (process.env['TSRUN_CALLER_NOFILE'] ?? '').split(':')
+  if (Number(pid) !== process.pid || !/^\d{1,10}$/.test(soft)) return {}
+  const now = getLimit(0, RLIMITS.RLIMIT_NOFILE)
+  return Number(soft) === Number(now.soft) ? {} : { nofile: { soft: Number(soft), hard: Number(now.hard) } }
 }

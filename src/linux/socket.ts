@@ -1,5 +1,7 @@
 /** Unix sockets, pipes, and passing descriptors over them. Blocking unless the name says otherwise; EINTR is always retried. */
 import { constants } from 'node:fs'
+import { AT_FDCWD, O_CLOEXEC, O_PATH } from '../abi/fcntl.ts'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts'
 import {
   type PollFd,
   packMessageHeader,
@@ -12,22 +14,7 @@ import {
   unpackRights
 } from '../abi/structs.ts'
 import { TsrunError } from '../errors/error.ts'
-import {
-  AF_UNIX,
-  AT_FDCWD,
-  EAGAIN,
-  EINTR,
-  ENAMETOOLONG,
-  MSG_CMSG_CLOEXEC,
-  MSG_NOSIGNAL,
-  O_CLOEXEC,
-  O_PATH,
-  POLLIN,
-  POLLOUT,
-  SOCK_CLOEXEC,
-  SOCK_SEQPACKET,
-  SOCK_STREAM
-} from './constants.ts'
+import { EAGAIN, EINTR, ENAMETOOLONG, MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, POLLIN, POLLOUT } from './constants.ts'
 import { type OwnedFd, own, ownResult } from './fd.ts'
 import { addressOf, check, keepAlive, syscall, syscallAsync, systemError } from './ffi.ts'
 

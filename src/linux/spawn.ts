@@ -3,9 +3,9 @@
  * but those it was given.
  */
 import { constants, readdirSync } from 'node:fs'
+import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR } from '../abi/fcntl.ts'
 import { packSignalSet } from '../abi/structs.ts'
 import {
-  AT_FDCWD,
   EACCES,
   EINVAL,
   F_ADD_SEALS,
@@ -19,9 +19,6 @@ import {
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
   MFD_EXEC,
-  O_CLOEXEC,
-  O_RDONLY,
-  O_RDWR,
   O_TMPFILE_BIT,
   POSIX_SPAWN_SETSIGDEF,
   POSIX_SPAWN_SETSIGMASK
@@ -157,9 +154,12 @@ const bindAll = () => ({
 
 type Functions = ReturnType<typeof bindAll>
 
+/** Those that libc keeps to itself (nptl(7)): glibc's posix_spawn sets them to be ignored, unless they are named here. */
+const LIBC_SIGNALS = [32, 33]
+
 function fillAttributes(functions: Functions, attributes: Uint8Array, { resetSignals, mask = 'empty' }: Common): void {
   functions.setFlags(attributes, POSIX_SPAWN_SETSIGDEF | (mask === 'empty' ? POSIX_SPAWN_SETSIGMASK : 0))
-  functions.setDefault(attributes, packSignalSet(resetSignals))
+  functions.setDefault(attributes, packSignalSet([...resetSignals, ...LIBC_SIGNALS]))
   functions.setMask(attributes, packSignalSet([]))
 }
 

@@ -1,6 +1,8 @@
 /** Terminals (ioctl_tty(2), termios(3)). */
+
+import { TIOCSWINSZ } from '../abi/socket.ts'
 import { packWinsize, rawTermios, TERMIOS_SIZE, unpackWinsize, type WindowSize } from '../abi/structs.ts'
-import { TCGETS, TCSETSW, TIOCGWINSZ, TIOCSWINSZ } from './constants.ts'
+import { TCGETS, TCSETSW, TIOCGWINSZ } from './constants.ts'
 import { check, syscall } from './ffi.ts'
 
 export type { WindowSize } from '../abi/structs.ts'
