@@ -1,0 +1,85 @@
+/**
+ * JSON text into a plain, frozen value, whatever the text: it is untrusted, and may be no JSON, nested a million times, or hold
+ * integers that a JavaScript number cannot.
+ */
+import type { Problem } from '../errors/error.ts'
+import { escapeSegment, parent, segments, valueAt } from './pointer.ts'
+import { MAX_DEPTH, positionAt, type ScanStop, scan, TOO_DEEP } from './positions.ts'
+
+/** A value, or why there is none. */
+export type Parsed = { readonly value: unknown } | { readonly problem: Problem }
+
+/** Texts of this length are looked at before JSON.parse builds them; shorter ones are bounded by it. */
+const LARGE = 1 << 18
+
+/**
+ * Parses `text`, and freezes what it holds. Members that are null are left out, as if they were not there: so does every runtime
+ * that is written in Go, and configs rely on it.
+ */
+export function parseDocument(text: string): Parsed {
+  const stop = text.length > LARGE ? scan(text) : undefined
+  if (stop !== undefined) return refused(text, stop)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    return refused(text, scan(text) ?? { offset: 0, problem: `is not JSON: ${cause}` })
+  }
+  const problem = freeze(/[0-9]{16}/.test(text) ? restoreIntegers(text, value) : value)
+  if (problem === undefined) return { value }
+  const tooDeep = scan(text)
+  return tooDeep === undefined ? { problem } : refused(text, tooDeep)
+}
+
+/** The same for a value that a program made instead of a text; it is copied. */
+export function copyDocument(original: unknown): Parsed {
+  try {
+    const value = structuredClone(original)
+    const problem = freeze(value)
+    return problem === undefined ? { value } : { problem }
+  } catch (cause) {
+    return { problem: { pointer: '', message: `must be plain data: ${cause instanceof Error ? cause.message : String(cause)}` } }
+  }
+}
+
+function refused(text: string, { offset, problem }: ScanStop): Parsed {
+  return { problem: { pointer: '', message: text.trim() === '' ? 'is empty' : problem, ...positionAt(text, offset) } }
+}
+
+/** JSON.parse rounds integers beyond 2^53; puts the exact ones in their place, as bigints. */
+function restoreIntegers(text: string, value: unknown): unknown {
+  let document = value
+  scan(text, (pointer, start, end) => {
+    if (end - start < 16 || !/^-?[0-9]+$/.test(text.slice(start, end))) return
+    const exact = BigInt(text.slice(start, end))
+    const rounded = Number(exact)
+    // When a name is repeated the last one counts: then the place holds something else.
+    if (Number.isSafeInteger(rounded) || Number(valueAt(document, pointer)) !== rounded) return
+    const name = segments(pointer).at(-1)
+    if (name === undefined) document = exact
+    else (valueAt(document, parent(pointer)) as Record<string, unknown>)[name] = exact
+  })
+  return document
+}
+
+/** Freezes from the leaves up and leaves members out that are null. Returns what cannot stay. */
+function freeze(value: unknown, depth = 0): Problem | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth === MAX_DEPTH) return { pointer: '', message: TOO_DEEP }
+  for (const name of Object.keys(value)) {
+    const problem = freezeMember(value as Record<string, unknown>, name, depth)
+    if (problem !== undefined) return { ...problem, pointer: `/${escapeSegment(name)}${problem.pointer}` }
+  }
+  Object.freeze(value)
+  return undefined
+}
+
+function freezeMember(holder: Record<string, unknown>, name: string, depth: number): Problem | undefined {
+  // As an own member it is harmless here, but not for whoever copies it by assignment.
+  if (name === '__proto__') return { pointer: '', message: 'must not be a name in a configuration' }
+  const member = holder[name]
+  if (member !== null && member !== undefined) return freeze(member, depth + 1)
+  // A list keeps what is null, for the schema to refuse: leaving it out would move what follows.
+  if (!Array.isArray(holder)) delete holder[name]
+  return undefined
+}

@@ -1,0 +1,104 @@
+/** config.json and process.json: text in; a frozen, checked document out, or one error with everything that is wrong with it. */
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Problem, TsrunError } from '../errors/error.ts'
+import { noBundle, noConfig, refusedConfig, unreadable } from '../errors/wording.config.ts'
+import { errnoNameOf } from '../errors/wording.ts'
+import { check, type Findings } from './check.ts'
+import { copyDocument, type Parsed, parseDocument } from './document.ts'
+import { placesOf } from './positions.ts'
+import type { DocumentKind } from './schema.ts'
+import type { Config, Process } from './types.ts'
+
+/** Bytes; a config.json of some 100 KB is already large. */
+export const MAX_SIZE = 16 << 20
+
+/**
+ * @param text the content of a config.json
+ * @param file its name for messages
+ * @returns the config, frozen
+ * @throws TsrunError `config` with all problems, or `unsupported` when nothing is wrong but what this version cannot do
+ */
+export const parseConfig = (text: string, file: string): Config => accept<Config>(parseDocument(text), 'Config', file, text)
+
+/** The same for the document of `exec --process`. */
+export const parseProcess = (text: string, file: string): Process => accept<Process>(parseDocument(text), 'Process', file, text)
+
+/** The same for a config that a program made, as `create({ config })` takes; the frozen copy is returned. */
+export const checkConfig = (config: unknown, file = 'config'): Config => accept<Config>(copyDocument(config), 'Config', file)
+
+/** The same for a process that a program made. */
+export const checkProcess = (process: unknown, file = 'process'): Process => accept<Process>(copyDocument(process), 'Process', file)
+
+/**
+ * Reads and checks `config.json` of a bundle.
+ * @param bundle a directory
+ * @throws TsrunError `bundle` when there is no readable config.json, otherwise as parseConfig
+ */
+export function loadConfig(bundle: string): { readonly config: Config; readonly text: string } {
+  const file = join(bundle, 'config.json')
+  const text = readText(file, bundle)
+  return { config: parseConfig(text, file), text }
+}
+
+/** Reads and checks the document of `exec --process`. */
+export const loadProcess = (file: string): Process => parseProcess(readText(file), file)
+
+function readText(file: string, bundle?: string): string {
+  let bytes: Buffer
+  try {
+    const { size } = regularFile(file)
+    if (size > MAX_SIZE) throw unreadable(file, `it has ${size} bytes, and more than ${MAX_SIZE} are refused`)
+    bytes = readFileSync(file)
+  } catch (cause) {
+    throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
+  }
+  return decode(bytes, file)
+}
+
+/** Reading a FIFO could wait for ever. */
+function regularFile(file: string): { readonly size: number } {
+  const stat = statSync(file)
+  if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
+  return stat
+}
+
+function missing(file: string, bundle: string | undefined, cause: unknown): TsrunError {
+  const errno = errnoNameOf(cause)
+  if (bundle !== undefined && (errno === 'ENOENT' || errno === 'ENOTDIR')) return isDirectory(bundle) ? noConfig(bundle) : noBundle(bundle)
+  return unreadable(file, cause instanceof Error ? cause.message : String(cause), { cause, ...(errno === undefined ? {} : { errno }) })
+}
+
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+function decode(bytes: Buffer, file: string): string {
+  const text = bytes.toString('utf8')
+  // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
+  if (!text.includes('\ufffd') || Buffer.compare(Buffer.from(text, 'utf8'), bytes) === 0) return withoutMark(text)
+  throw refusedConfig(file, 'config', [{ pointer: '', message: 'must be UTF-8; it has other bytes' }])
+}
+
+/** A byte order mark is no part of the text (RFC 8259, section 8.1). */
+const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)
+
+function accept<Document>(parsed: Parsed, kind: DocumentKind, file: string, text?: string): Document {
+  if ('problem' in parsed) throw refusedConfig(file, 'config', [parsed.problem])
+  const findings = check(parsed.value, kind)
+  if (findings.problems.length > 0) throw refused(findings, file, text)
+  return parsed.value as Document
+}
+
+function refused({ problems, code }: Findings, file: string, text: string | undefined): TsrunError {
+  return refusedConfig(file, code, text === undefined ? problems : located(problems, text))
+}
+
+/** The problems with their places, in the order of the text. */
+function located(problems: readonly Problem[], text: string): readonly Problem[] {
+  const places = placesOf(text, new Set(problems.map((problem) => problem.pointer)))
+  return problems
+    .map((problem) => {
+      const place = places.get(problem.pointer)
+      return place === undefined ? problem : { ...problem, line: place.line, column: place.column }
+    })
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+}

@@ -1,0 +1,90 @@
+/** Checks of mounts and devices, as far as their paths and words tell. Symlinks in the root file system are the plan's affair. */
+import { posix } from 'node:path'
+import type { Problem } from '../errors/error.ts'
+import { known } from '../errors/wording.config.ts'
+import { pointer } from './pointer.ts'
+import type { Rule } from './rules.ts'
+import { show } from './schema.ts'
+import type { Mount } from './types.ts'
+
+/** Files of procfs that may be covered, because they tell of the host and decide nothing (lxcfs does it). */
+const COVERABLE = new Set(
+  [
+    'cpuinfo',
+    'diskstats',
+    'meminfo',
+    'stat',
+    'swaps',
+    'uptime',
+    'loadavg',
+    'slabinfo',
+    'sys/kernel/ns_last_pid',
+    'sys/crypto/fips_enabled'
+  ].map((name) => `/proc/${name}`)
+)
+
+/** A mount is a bind mount by its options; the type alone says it as well. */
+const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || type === 'rbind' || (options?.some((option) => option === 'bind' || option === 'rbind') ?? false)
+
+export const mountRules: readonly Rule[] = [
+  {
+    name: 'mount-destinations',
+    why: 'a mount over the root or inside /proc would undo what protects the host (CVE-2019-16884, CVE-2023-28642)',
+    check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => destinationProblems(mount, pointer('mounts', i, 'destination')))
+  },
+  {
+    name: 'mount-sources',
+    why: 'config.md#mounts: a bind mount needs a source, any other a type',
+    check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => sourceProblems(mount, i))
+  },
+  {
+    name: 'mount-mappings',
+    why: 'config.md#posix-platform-mounts: both maps or none; only the tree of a bind mount can be mapped',
+    check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => mappingProblems(mount, i))
+  },
+  {
+    name: 'devices',
+    why: 'config-linux.md#devices',
+    check: ({ linux }) =>
+      (linux?.devices ?? []).flatMap(({ type, path, ...device }, i) => [
+        ...(path.startsWith('/')
+          ? []
+          : [{ pointer: pointer('linux', 'devices', i, 'path'), message: `must be an absolute path, not ${show(path)}` }]),
+        ...(['major', 'minor'] as const)
+          .filter((key) => type !== 'p' && device[key] === undefined)
+          .map((key) => ({ pointer: pointer('linux', 'devices', i, key), message: `must be given for a device of type ${show(type)}` }))
+      ])
+  }
+]
+
+function destinationProblems(mount: Mount, at: string): readonly Problem[] {
+  const path = posix.join('/', mount.destination).replace(/(.)\/$/, '$1')
+  if (path === '/') return [{ pointer: at, message: `mountpoint ${show(mount.destination)} ${known.onRootfs}` }]
+  if (path === '/proc') {
+    // Whether the source of a bind mount is a procfs is seen when it is opened.
+    if (mount.type === 'proc' || isBind(mount)) return []
+    return [
+      { pointer: at, message: `${show(mount.destination)} cannot be mounted because it is not of type proc, but ${show(mount.type ?? '')}` }
+    ]
+  }
+  if (!path.startsWith('/proc/') || COVERABLE.has(path)) return []
+  return [{ pointer: at, message: `${show(mount.destination)} ${known.insideProc}` }]
+}
+
+function sourceProblems(mount: Mount, i: number): readonly Problem[] {
+  if (isBind(mount)) return mount.source ? [] : [{ pointer: pointer('mounts', i, 'source'), message: 'must be given for a bind mount' }]
+  if (mount.type || mount.options?.includes('remount')) return []
+  return [{ pointer: pointer('mounts', i, 'type'), message: 'must be given unless the options have "bind" or "rbind"' }]
+}
+
+function mappingProblems(mount: Mount, i: number): readonly Problem[] {
+  const uid = (mount.uidMappings?.length ?? 0) > 0
+  const gid = (mount.gidMappings?.length ?? 0) > 0
+  if (uid !== gid) {
+    const [missing, given] = uid ? ['gidMappings', 'uidMappings'] : ['uidMappings', 'gidMappings']
+    return [{ pointer: pointer('mounts', i, missing!), message: `must be given when ${given} is` }]
+  }
+  if (!uid || isBind(mount)) return []
+  return [{ pointer: pointer('mounts', i, 'uidMappings'), message: 'must not be given for a mount that is no bind mount' }]
+}

@@ -1,0 +1,71 @@
+/** What is odd in a config but no reason to refuse it. */
+import { capabilityNumber } from '../abi/capability.ts'
+import type { Problem } from '../errors/error.ts'
+import { SHAPES } from './generated/names.ts'
+import { nearest } from './nearest.ts'
+import { pointer } from './pointer.ts'
+import { show } from './schema.ts'
+import type { Capabilities, Config } from './types.ts'
+
+/** Everything odd in a config that was accepted, for the log. */
+export const warnings = (config: Config): readonly Problem[] => [
+  ...unknownCapabilities(config.process?.capabilities ?? {}),
+  ...relativeDestinations(config),
+  ...joinedMappings(config),
+  ...misspeltNames(config, 'Config', '')
+]
+
+/** config.md#linux-process: capabilities that cannot be granted must be warned about. */
+function unknownCapabilities(capabilities: Capabilities): readonly Problem[] {
+  return (['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const).flatMap((set) =>
+    (capabilities[set] ?? []).flatMap((name, i) =>
+      capabilityNumber(name) === undefined
+        ? [{ pointer: pointer('process', 'capabilities', set, i), message: `ignoring unknown or unavailable capabilities: ${show(name)}` }]
+        : []
+    )
+  )
+}
+
+/** config.md#mounts: deprecated, and relative to `/`. */
+const relativeDestinations = ({ mounts }: Config): readonly Problem[] =>
+  (mounts ?? []).flatMap(({ destination }, i) =>
+    destination.startsWith('/')
+      ? []
+      : [
+          {
+            pointer: pointer('mounts', i, 'destination'),
+            message: `mount destination ${show(destination)} is relative; it is taken as ${show(`/${destination}`)}`
+          }
+        ]
+  )
+
+/** The maps of a namespace that exists cannot be changed. */
+function joinedMappings({ linux }: Config): readonly Problem[] {
+  const joined = linux?.namespaces?.some(({ type, path }) => type === 'user' && path)
+  if (!joined) return []
+  return (['uidMappings', 'gidMappings'] as const)
+    .filter((kind) => (linux?.[kind]?.length ?? 0) > 0)
+    .map((kind) => ({ pointer: pointer('linux', kind), message: 'the user namespace is joined, and keeps its own mappings' }))
+}
+
+/** The spec wants unknown properties ignored. One that is nearly a known one is probably meant to be it. */
+function misspeltNames(value: unknown, shapeName: string, at: string): readonly Problem[] {
+  const shape = SHAPES[shapeName]
+  if (shape === undefined || typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, member]) =>
+    Object.hasOwn(shape, name) ? within(member, shape[name] ?? '', at + pointer(name)) : unknownName(name, Object.keys(shape), at)
+  )
+}
+
+function within(member: unknown, holds: string, at: string): readonly Problem[] {
+  if (holds === '') return []
+  if (!/^[[{]/.test(holds)) return misspeltNames(member, holds, at)
+  return Object.entries(member ?? {}).flatMap(([key, entry]) => misspeltNames(entry, holds.slice(2), at + pointer(key)))
+}
+
+function unknownName(name: string, known: readonly string[], at: string): readonly Problem[] {
+  const word = nearest(name, known)
+  return word === undefined
+    ? []
+    : [{ pointer: at + pointer(name), message: `ignoring the unknown property ${show(name)} (did you mean ${show(word)}?)` }]
+}
