@@ -26,7 +26,7 @@ const isReadOnly = (entry: MountEntry): boolean => (entry.options.set & M.MOUNT_
 
 export function cgroupMount(input: Input, entry: MountEntry): Draft[] {
   const v2 = input.facts.cgroup.mode === 'v2' || entry.mount.type === 'cgroup2'
-  return [...openTarget(input, entry, 'directory'), ...(v2 ? unified(input, entry) : legacy(input, entry)), close(target, entry.pointer)]
+  return [...openTarget(input, entry), ...(v2 ? unified(input, entry) : legacy(input, entry)), close(target, entry.pointer)]
 }
 
 // ---------------------------------------------------------------- v2

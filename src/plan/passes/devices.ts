@@ -7,6 +7,7 @@ import type { Draft } from '../draft.ts'
 import { type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, slot, text } from '../step.ts'
 import { close, components, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
+import { isFresh } from './fresh.ts'
 
 interface Node {
   readonly name: string
@@ -106,7 +107,7 @@ function realNode(input: Input, directory: Slot, node: Node, path: string): Draf
   const { pointer } = node
   const format = FORMAT[node.type]
   const device = node.type === 'p' ? 0 : encodeDevice(node.major, node.minor)
-  const existing = checkNode(input, directory, node, path)
+  const existing = isFresh(input, path) ? [] : checkNode(input, directory, node, path)
   const owner: Draft[] =
     node.uid === 0 && node.gid === 0
       ? []
@@ -115,8 +116,7 @@ function realNode(input: Input, directory: Slot, node: Node, path: string): Draf
     {
       call: 'mknodat',
       args: [directory, text(node.name), format | node.mode, device],
-      on: { EEXIST: 'next' },
-      then: { skip: existing.length },
+      ...(existing.length === 0 ? {} : { on: { EEXIST: 'next' }, then: { skip: existing.length } }),
       pointer,
       says: `make the device "${path}"`
     },
@@ -221,8 +221,7 @@ export const deviceLinks: Pass = (input) => {
 /** The container's own ptmx, of its devpts; whatever the image has there is replaced. */
 export const ptmx: Pass = (input) => {
   if (!ownsDev(input)) return []
-  return [
-    { call: 'unlinkat', args: [slots.dev, text('ptmx'), 0], on: { ENOENT: 'next' }, pointer: '', says: 'remove "/dev/ptmx"' },
-    { ...link('pts/ptmx', 'ptmx') }
-  ]
+  const made = link('pts/ptmx', 'ptmx')
+  if (isFresh(input, '/dev/ptmx')) return [made]
+  return [{ call: 'unlinkat', args: [slots.dev, text('ptmx'), 0], on: { ENOENT: 'next' }, pointer: '', says: 'remove "/dev/ptmx"' }, made]
 }

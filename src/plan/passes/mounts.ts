@@ -13,6 +13,7 @@ import { type Arg, type Slot, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
+import { isMadeInside, makeInside, mountPointKind } from './fresh.ts'
 
 const target = slot('target')
 const tree = slot('mount')
@@ -35,14 +36,15 @@ export const mountSays = ({ mount }: MountEntry): string => `mount ${quoted(moun
 // ---------------------------------------------------------------- mount points
 
 /** Descriptor of the mount point; what is missing is made. */
-export function openTarget(input: Input, entry: MountEntry, kind: 'directory' | 'file'): Draft[] {
+export function openTarget(input: Input, entry: MountEntry): Draft[] {
   const { mount, pointer } = entry
   // A symlink here would put proc or sysfs elsewhere, and the masked and read-only paths with them (CVE-2023-28642).
   const noSymlinks = mount.type === 'proc' || mount.type === 'sysfs'
   return openInRoot(input, {
     path: mount.destination,
     into: target,
-    make: kind,
+    make: isMadeInside(input, entry) ? undefined : mountPointKind(input, entry),
+    directory: mountPointKind(input, entry) === 'directory',
     noSymlinks,
     pointer: `${pointer}/destination`,
     says: `open the mount point ${quoted(mount.destination)}`
@@ -139,14 +141,13 @@ function bind(input: Input, entry: MountEntry): Draft[] {
   if (unknown !== undefined)
     throw new TsrunError('config', bindWithData(unknown.option), { pointer: `${entry.pointer}/options/${unknown.index}` })
   const early = opensSourcesEarly(input)
-  const kind = input.facts.sources[entry.index]?.kind === 'other' ? 'file' : 'directory'
   const from = early ? sourceSlot(entry) : tree
   const moved = moveOnto(entry)
   const { set, clear } = entry.options
   return [
     ...(early ? [] : [openSource(input, entry, tree)]),
     ...attributes(entry, from, { set, clear }),
-    ...openTarget(input, entry, kind),
+    ...openTarget(input, entry),
     { ...moved[0]!, args: [from, ...moved[0]!.args.slice(1)] },
     close(from, entry.pointer),
     moved[2]!
@@ -214,7 +215,7 @@ function fileSystem(input: Input, entry: MountEntry): Draft[] {
   const attrs = readOnly ? options.set : options.set & ~M.MOUNT_ATTR_RDONLY
   const data = options.data.map(({ option, index }) => ({ option, pointer: `${pointer}/options/${index}` }))
   return [
-    ...openTarget(input, entry, 'directory'),
+    ...openTarget(input, entry),
     ...(inheritsMode(entry) ? [statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point')] : []),
     ...detachedFileSystem({
       type: mount.type ?? '',
@@ -226,6 +227,7 @@ function fileSystem(input: Input, entry: MountEntry): Draft[] {
       pointer,
       says: mountSays(entry)
     }),
+    ...makeInside(input, entry, tree),
     ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
     ...attributes(entry, tree, { set: 0, clear: 0 }),
     ...moveOnto(entry)
@@ -284,7 +286,7 @@ function oldFileSystem(input: Input, entry: MountEntry): Draft[] {
   const { mount, options, pointer } = entry
   const data = options.data.map(({ option }) => option).join(',')
   return [
-    ...openTarget(input, entry, 'directory'),
+    ...openTarget(input, entry),
     { call: 'fchdir', args: [target], pointer, says: `enter the mount point ${quoted(mount.destination)}` },
     {
       call: 'mount',

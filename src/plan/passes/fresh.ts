@@ -1,0 +1,67 @@
+/**
+ * A tmpfs of the container is empty, and nobody else's until it is moved into place. Mount points and devices that come to lie in it
+ * are therefore made while it is detached: by plain paths, which no symlink can bend, and without a look at what is there already.
+ */
+import { S_IFREG } from '../../abi/fcntl.ts'
+import type { Draft } from '../draft.ts'
+import { type Input, isBind, type MountEntry } from '../input.ts'
+import { type Slot, text } from '../step.ts'
+import { components } from './files.ts'
+
+const isInside = (path: readonly string[], top: readonly string[]): boolean =>
+  path.length > top.length && top.every((name, i) => name === path[i])
+
+/** The mount before `index` that covers `path`, by their texts. */
+function covering(input: Input, path: readonly string[], index: number): MountEntry | undefined {
+  for (let i = index - 1; i >= 0; i--) {
+    if (isInside(path, components(input.mounts[i]!.mount.destination))) return input.mounts[i]
+  }
+  return undefined
+}
+
+const isFreshTmpfs = (entry: MountEntry | undefined): boolean =>
+  entry !== undefined && entry.mount.type === 'tmpfs' && !isBind(entry) && !entry.options.remount && entry.options.extensions.length === 0
+
+/** True when the mount point of `entry` was made together with the tmpfs that it lies in. */
+export const isMadeInside = (input: Input, entry: MountEntry): boolean =>
+  isFreshTmpfs(covering(input, components(entry.mount.destination), entry.index))
+
+/** True when `path`, of a device, lies directly in a tmpfs of the container and no mount is at or over it. */
+export function isFresh(input: Input, path: string): boolean {
+  const names = components(path)
+  const own = names.join('/')
+  if (input.mounts.some(({ mount }) => components(mount.destination).join('/') === own)) return false
+  const cover = covering(input, names, input.mounts.length)
+  return isFreshTmpfs(cover) && components(cover!.mount.destination).length === names.length - 1
+}
+
+/** The kind of mount point that a mount needs. */
+export const mountPointKind = (input: Input, entry: MountEntry): 'directory' | 'file' =>
+  isBind(entry) && input.facts.sources[entry.index]?.kind === 'other' ? 'file' : 'directory'
+
+/** Steps that make the mount points that lie in the detached tmpfs `tree`. */
+export function makeInside(input: Input, entry: MountEntry, tree: Slot): Draft[] {
+  if (!isFreshTmpfs(entry)) return []
+  const top = components(entry.mount.destination)
+  const made = new Set<string>()
+  const steps: Draft[] = []
+  for (const later of input.mounts.slice(entry.index + 1)) {
+    const path = components(later.mount.destination)
+    if (covering(input, path, later.index) !== entry) continue
+    const relative = path.slice(top.length)
+    for (let depth = 1; depth <= relative.length; depth++) {
+      const name = relative.slice(0, depth).join('/')
+      if (made.has(name)) continue
+      made.add(name)
+      steps.push(makeOne(tree, name, depth === relative.length ? mountPointKind(input, later) : 'directory', later))
+    }
+  }
+  return steps
+}
+
+function makeOne(tree: Slot, name: string, kind: 'directory' | 'file', { mount, pointer }: MountEntry): Draft {
+  const common = { pointer: `${pointer}/destination`, says: `make the mount point ${JSON.stringify(mount.destination)}` }
+  return kind === 'file'
+    ? { call: 'mknodat', args: [tree, text(name), S_IFREG | 0o644, 0], ...common }
+    : { call: 'mkdirat', args: [tree, text(name), 0o755], ...common }
+}
