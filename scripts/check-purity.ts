@@ -37,8 +37,8 @@ const GLOBALS: readonly [RegExp, string][] = [
   [/(?<![.\w$])console\s*\./, 'console']
 ]
 
-/** Where the machine's architecture may decide; elsewhere a table does. */
-const MAY_KNOW_THE_ARCHITECTURE = ['src/image/', 'src/abi/']
+/** Where an architecture may decide; elsewhere a table does. Seccomp's are those of the profile, and `explain` checks what --arch names. */
+const MAY_KNOW_THE_ARCHITECTURE = ['src/image/', 'src/abi/', 'src/seccomp/', 'src/cli/commands/explain.ts']
 const ARCHITECTURE = /(?:[!=]==?|\bcase)\s*['"`](?:x64|arm64|amd64|x86_64|aarch64)['"`]|\bprocess\s*\.\s*arch\b/
 /** They ask the machine what it is: the ABI that calls are made with, and the name of koffi's addon. */
 const ASKS_THE_ARCHITECTURE = new Set(['src/linux/ffi.ts', 'src/linux/addon.ts'])
