@@ -23,7 +23,8 @@ export type RegisterW = `w${Number}` | 'wzr'
 type Register = RegisterX | RegisterW
 
 const isX = (register: Register): boolean => register.startsWith('x') || register === 'sp'
-const number = (register: Register): number => (register === 'xzr' || register === 'wzr' || register === 'sp' ? 31 : Number(register.slice(1)))
+const number = (register: Register): number =>
+  register === 'xzr' || register === 'wzr' || register === 'sp' ? 31 : Number(register.slice(1))
 
 const word = (text: string, value: number): Instruction => ({ text, bytes: () => le32(value) })
 const size = (register: Register, bits: number): number => (isX(register) ? bits | 0x8000_0000 : bits)
@@ -34,8 +35,10 @@ function scaled(value: number, unit: number, limit: number): number {
   return value / unit
 }
 
-const memory = (name: string, opcode: number, unit: number) => (register: Register, base: RegisterX, offset = 0): Instruction =>
-  word(`${name} ${register}, [${base}, #${offset}]`, opcode | (scaled(offset, unit, 4096) << 10) | (number(base) << 5) | number(register))
+const memory =
+  (name: string, opcode: number, unit: number) =>
+  (register: Register, base: RegisterX, offset = 0): Instruction =>
+    word(`${name} ${register}, [${base}, #${offset}]`, opcode | (scaled(offset, unit, 4096) << 10) | (number(base) << 5) | number(register))
 
 /** Loads a signed 32-bit value into an x register. */
 export const ldrsw = memory('ldrsw', 0xb980_0000, 4)
@@ -57,24 +60,31 @@ export const ldrbIndexed = (register: RegisterW, base: RegisterX, index: Registe
   word(`ldrb ${register}, [${base}, ${index}]`, 0x3860_6800 | (number(index) << 16) | (number(base) << 5) | number(register))
 
 /** Loads 32 bits from a label within 1 MiB. */
-export const ldrLabel = (register: RegisterW, label: string): Instruction => branch(`ldr ${register}, ${label}`, 0x1800_0000 | number(register), label, 19)
+export const ldrLabel = (register: RegisterW, label: string): Instruction =>
+  branch(`ldr ${register}, ${label}`, 0x1800_0000 | number(register), label, 19)
 
-const immediate = (name: string, opcode: number) => (to: Register, from: Register, value: number): Instruction =>
-  word(`${name} ${to}, ${from}, #${value}`, size(to, opcode) | (scaled(value, 1, 4096) << 10) | (number(from) << 5) | number(to))
+const immediate =
+  (name: string, opcode: number) =>
+  (to: Register, from: Register, value: number): Instruction =>
+    word(`${name} ${to}, ${from}, #${value}`, size(to, opcode) | (scaled(value, 1, 4096) << 10) | (number(from) << 5) | number(to))
 
 export const add = immediate('add', 0x1100_0000)
 export const sub = immediate('sub', 0x5100_0000)
 
-const compareImmediate = (name: string, opcode: number) => (register: Register, value: number): Instruction =>
-  word(`${name} ${register}, #${value}`, size(register, opcode) | (scaled(value, 1, 4096) << 10) | (number(register) << 5))
+const compareImmediate =
+  (name: string, opcode: number) =>
+  (register: Register, value: number): Instruction =>
+    word(`${name} ${register}, #${value}`, size(register, opcode) | (scaled(value, 1, 4096) << 10) | (number(register) << 5))
 
 /** Sets the flags of register - value. */
 export const cmp = compareImmediate('cmp', 0x7100_001f)
 /** Sets the flags of register + value: carry when register is -value or more, unsigned. */
 export const cmn = compareImmediate('cmn', 0x3100_001f)
 
-const three = (name: string, opcode: number) => (to: Register, a: Register, b: Register): Instruction =>
-  word(`${name} ${to}, ${a}, ${b}`, size(to, opcode) | (number(b) << 16) | (number(a) << 5) | number(to))
+const three =
+  (name: string, opcode: number) =>
+  (to: Register, a: Register, b: Register): Instruction =>
+    word(`${name} ${to}, ${a}, ${b}`, size(to, opcode) | (number(b) << 16) | (number(a) << 5) | number(to))
 
 export const and = three('and', 0x0a00_0000)
 export const orr = three('orr', 0x2a00_0000)
@@ -84,13 +94,11 @@ export const eor = three('eor', 0x4a00_0000)
 export const cmpRegister = (a: Register, b: Register): Instruction =>
   word(`cmp ${a}, ${b}`, size(a, 0x6b00_001f) | (number(b) << 16) | (number(a) << 5))
 /** to = -from */
-export const neg = (to: Register, from: Register): Instruction => word(`neg ${to}, ${from}`, size(to, 0x4b00_03e0) | (number(from) << 16) | number(to))
+export const neg = (to: Register, from: Register): Instruction =>
+  word(`neg ${to}, ${from}`, size(to, 0x4b00_03e0) | (number(from) << 16) | number(to))
 /** to = a * b + c */
 export const madd = (to: Register, a: Register, b: Register, c: Register): Instruction =>
-  word(
-    `madd ${to}, ${a}, ${b}, ${c}`,
-    size(to, 0x1b00_0000) | (number(b) << 16) | (number(c) << 10) | (number(a) << 5) | number(to)
-  )
+  word(`madd ${to}, ${a}, ${b}, ${c}`, size(to, 0x1b00_0000) | (number(b) << 16) | (number(c) << 10) | (number(a) << 5) | number(to))
 /** A 16-bit immediate, shifted left by 0 or 16 bits; the other bits are zero. */
 export const movz = (to: Register, value: number, shift: 0 | 16 = 0): Instruction =>
   word(

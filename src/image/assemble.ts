@@ -43,7 +43,7 @@ export const reserve = (size: number): Instruction => ({ text: `reserve ${size}`
  */
 export function assemble(program: Program, origin: number): readonly Line[] {
   // Jumps start short and only ever grow, so this ends.
-  let addresses = layOut(program, origin, at => () => at)
+  let addresses = layOut(program, origin, (at) => () => at)
   for (;;) {
     const next = layOut(program, origin, () => resolver(program, addresses))
     if (next.every((address, i) => address === addresses[i])) return lines(program, addresses)
@@ -69,7 +69,7 @@ function resolver(program: Program, addresses: readonly number[]): Resolve {
     if (places.has(item.label)) throw new RangeError(`label "${item.label}" is defined twice`)
     places.set(item.label, addresses[i]!)
   }
-  return name => {
+  return (name) => {
     const place = places.get(name)
     if (place === undefined) throw new RangeError(`label "${name}" is not defined`)
     return place
@@ -94,7 +94,7 @@ function lines(program: Program, addresses: readonly number[]): Line[] {
 }
 
 /** All bytes of a listing, in order. */
-export const bytesOf = (listing: readonly Line[]): Uint8Array => Uint8Array.from(listing.flatMap(line => line.bytes))
+export const bytesOf = (listing: readonly Line[]): Uint8Array => Uint8Array.from(listing.flatMap((line) => line.bytes))
 
 /** A 32-bit value as four bytes, least significant first. */
 export const le32 = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff]

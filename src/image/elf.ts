@@ -27,14 +27,22 @@ export interface Parts {
 export function elfHeaders(arch: Architecture, parts: Parts): Int32Array {
   const align = PAGE_SIZE[arch]
   return Int32Array.of(
-    ELF_MAGIC, 0x00010102, 0, 0, // 64 bit, little-endian, version 1, System V
-    ET_EXEC | (MACHINE[arch] << 16), 1, // e_type, e_machine, e_version
-    BASE + CODE_OFFSET, 0, // e_entry
-    ELF_HEADER_SIZE, 0, // e_phoff
-    0, 0, // e_shoff: no sections
+    ELF_MAGIC,
+    0x00010102,
+    0,
+    0, // 64 bit, little-endian, version 1, System V
+    ET_EXEC | (MACHINE[arch] << 16),
+    1, // e_type, e_machine, e_version
+    BASE + CODE_OFFSET,
+    0, // e_entry
+    ELF_HEADER_SIZE,
+    0, // e_phoff
+    0,
+    0, // e_shoff: no sections
     0, // e_flags
     ELF_HEADER_SIZE | (PROGRAM_HEADER_SIZE << 16), // e_ehsize, e_phentsize
-    PROGRAM_HEADERS, 0, // e_phnum, and three fields about sections
+    PROGRAM_HEADERS,
+    0, // e_phnum, and three fields about sections
     ...programHeader(PT_LOAD, PF_R | PF_X, 0, BASE, parts.codeSize, parts.codeSize, align),
     ...programHeader(PT_LOAD, PF_R | PF_W, parts.dataOffset, parts.dataAddress, parts.dataFileSize, parts.dataMemorySize, align),
     ...programHeader(PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 16)
@@ -42,6 +50,14 @@ export function elfHeaders(arch: Architecture, parts: Parts): Int32Array {
 }
 
 /** p_type, p_flags, and the low and high words of p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align. */
-function programHeader(type: number, flags: number, offset: number, address: number, fileSize: number, memorySize: number, align: number): number[] {
+function programHeader(
+  type: number,
+  flags: number,
+  offset: number,
+  address: number,
+  fileSize: number,
+  memorySize: number,
+  align: number
+): number[] {
   return [type, flags, offset, 0, address, 0, address, 0, fileSize, 0, memorySize, 0, align, 0]
 }

@@ -5,7 +5,19 @@ import type { Arg, Inside, Plan, Step, Target } from '../plan/step.ts'
 import { elfHeaders } from './elf.ts'
 import { interpreter } from './generated.ts'
 import { type DataPlace, emptyLayout, type Layout, meet, placeData, placeText } from './layout.ts'
-import { ANY_ERRNO, ARGS, BASE, CODE_OFFSET, COMPARE, ERRNO_ENTRIES, MAX_RECORDS, RECORD_SIZE, RECORD_WORDS, TABLE_HEADER_SIZE, Word } from './record.ts'
+import {
+  ANY_ERRNO,
+  ARGS,
+  BASE,
+  CODE_OFFSET,
+  COMPARE,
+  ERRNO_ENTRIES,
+  MAX_RECORDS,
+  RECORD_SIZE,
+  RECORD_WORDS,
+  TABLE_HEADER_SIZE,
+  Word
+} from './record.ts'
 
 /** The records while they are written. */
 interface Draft {
@@ -76,7 +88,9 @@ function writeRecord(draft: Draft, i: number): void {
   const step = plan.steps[i]!
   const then = step.then === undefined ? next(plan, i) : resolve(draft, i, step.then)
   const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
-  words[at + Word.call] = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
+  const nr: number | undefined = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
+  if (nr === undefined) throw new RangeError(`step ${i} calls ${step.call}, which is no system call`)
+  words[at + Word.call] = nr
   words[at + Word.targets] = then | (zero << 16)
   if (step.save !== undefined) {
     draft.holes.push(at + Word.save)
@@ -107,14 +121,21 @@ function resolve({ plan, labels }: Draft, i: number, target: Target): number {
   if (typeof target === 'number') return checkedIndex(plan, i, target)
   if (target === 'next') return next(plan, i)
   if (target === 'retry') return i
+  if (typeof target === 'number') return checkedTarget(plan, i, target)
   const index = labels.get(target.to)
   if (index === undefined) throw new RangeError(`step ${i} leads to the label "${target.to}", which is nowhere`)
   return index
 }
 
 function checkedIndex({ steps }: Plan, i: number, index: number): number {
-  if (!Number.isInteger(index) || index < 0 || index >= steps.length) throw new RangeError(`step ${i} leads to step ${index}, which is nowhere`)
+  if (!Number.isInteger(index) || index < 0 || index >= steps.length)
+    throw new RangeError(`step ${i} leads to step ${index}, which is nowhere`)
   return index
+}
+
+function checkedTarget({ steps }: Plan, i: number, target: number): number {
+  if (target >= 0 && target < steps.length && Number.isInteger(target)) return target
+  throw new RangeError(`step ${i} leads to step ${target} of ${steps.length}`)
 }
 
 const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)

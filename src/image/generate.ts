@@ -8,8 +8,8 @@ import { interpreterListing } from './interpreter.ts'
 const hex = (byte: number): string => `0x${byte.toString(16).padStart(2, '0')}`
 
 function formatLine({ bytes, text, labels }: Line): string[] {
-  const heads = labels.filter(name => !/^argument/.test(name)).map(name => `  // ${name}:`)
-  return bytes.length === 0 ? heads : [...heads, `  ${bytes.map(byte => `${hex(byte)},`).join(' ')} // ${text}`]
+  const heads = labels.filter((name) => !/^argument/.test(name)).map((name) => `  // ${name}:`)
+  return bytes.length === 0 ? heads : [...heads, `  ${bytes.map((byte) => `${hex(byte)},`).join(' ')} // ${text}`]
 }
 
 const constant = (name: string, listing: readonly Line[]): string =>

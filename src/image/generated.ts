@@ -202,4 +202,3 @@ const arm64 = [
 
 /** The interpreter's code, with the header of the table, still empty, at its end. */
 export const interpreter: Readonly<Record<Architecture, readonly number[]>> = { x64, arm64 }
-

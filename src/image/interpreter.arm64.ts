@@ -5,8 +5,32 @@
  */
 import { syscallNumber } from '../abi/syscalls.ts'
 import {
-  add, adr, and, b, bCond, cbnz, cbz, cmn, cmpRegister, eor, ldr, ldrb, ldrbIndexed, ldrh, ldrLabel, ldrsw, madd, movz, neg,
-  type RegisterX, stp, str, sub, svc, tbz, udf
+  add,
+  adr,
+  and,
+  b,
+  bCond,
+  cbnz,
+  cbz,
+  cmn,
+  cmpRegister,
+  eor,
+  ldr,
+  ldrb,
+  ldrbIndexed,
+  ldrh,
+  ldrLabel,
+  ldrsw,
+  madd,
+  movz,
+  neg,
+  type RegisterX,
+  stp,
+  str,
+  sub,
+  svc,
+  tbz,
+  udf
 } from './arm64.ts'
 import { label, type Program, reserve } from './assemble.ts'
 import { ANY_ERRNO, COMPARE, ERRNO_ENTRIES, Field, RECORD_SIZE, TABLE_HEADER_SIZE } from './record.ts'

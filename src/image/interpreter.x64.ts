@@ -5,12 +5,39 @@
  * stack pointer of 0 goes on with a copy of everything, so nothing is ever saved or restored. The 8 bytes of a report lie below rsp:
  * there is no signal handler that could overwrite them.
  */
+
+import { syscallNumber } from '../abi/syscalls.ts'
 import { label, type Program, reserve } from './assemble.ts'
 import { ANY_ERRNO, COMPARE, ERRNO_ENTRIES, Field, RECORD_SIZE, TABLE_HEADER_SIZE } from './record.ts'
-import { syscallNumber } from '../abi/syscalls.ts'
 import {
-  absolute, addImmediate, align, and, at, cmp, cmpImmediate, imul, inc, indexed, jcc, jmp, lea, load, type Memory, mov, movImmediate, movsxd,
-  movzxByte, movzxWord, neg, type Register64, store, syscall, test, testByte, ud2, xor
+  absolute,
+  addImmediate,
+  align,
+  and,
+  at,
+  cmp,
+  cmpImmediate,
+  imul,
+  inc,
+  indexed,
+  jcc,
+  jmp,
+  lea,
+  load,
+  type Memory,
+  mov,
+  movImmediate,
+  movsxd,
+  movzxByte,
+  movzxWord,
+  neg,
+  type Register64,
+  store,
+  syscall,
+  test,
+  testByte,
+  ud2,
+  xor
 } from './x64.ts'
 
 const field = (name: keyof typeof Field, offset = 0): Memory => at('rbp', Field[name] + offset)

@@ -95,7 +95,8 @@ export function placeData(layout: Layout, plan: Plan): DataPlace {
   const report = markInside(layout, plan)
   let end = offset + bias
   for (let i = 0; i < parts.length; i++) if (i === report || startsWithValue(parts[i]!)) end = place(layout, i, end)
-  const fileEnd = align(end, 4) - bias
+  end = align(end, 4)
+  const fileEnd = end - bias
   for (let i = 0; i < parts.length; i++) if (addresses[i] === 0 && parts[i]!.kind === 'slot') end = place(layout, i, end)
   for (let i = 0; i < parts.length; i++) if (addresses[i] === 0) end = place(layout, i, end)
   for (const { slot, of, offset } of inside) addresses[slot] = addresses[of]! + offset

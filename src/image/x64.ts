@@ -11,7 +11,24 @@
 import { type Instruction, le32, type Resolve } from './assemble.ts'
 
 const names64 = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'] as const
-const names32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi', 'r8d', 'r9d', 'r10d', 'r11d', 'r12d', 'r13d', 'r14d', 'r15d'] as const
+const names32 = [
+  'eax',
+  'ecx',
+  'edx',
+  'ebx',
+  'esp',
+  'ebp',
+  'esi',
+  'edi',
+  'r8d',
+  'r9d',
+  'r10d',
+  'r11d',
+  'r12d',
+  'r13d',
+  'r14d',
+  'r15d'
+] as const
 
 /** Registers by their 64-bit or 32-bit name; the name chooses the width of the operation. */
 export type Register64 = (typeof names64)[number]
@@ -29,13 +46,17 @@ export interface Memory {
 /** [base + displacement] */
 export const at = (base: Register64, displacement = 0): Memory => ({ base, displacement })
 /** [base + index*scale + displacement] */
-export const indexed = (base: Register64, index: Register64, scale: 1 | 4, displacement = 0): Memory => ({ base, index, scale, displacement })
+export const indexed = (base: Register64, index: Register64, scale: 1 | 4, displacement = 0): Memory => ({
+  base,
+  index,
+  scale,
+  displacement
+})
 /** [label], an absolute 32-bit address */
 export const absolute = (labelName: string): Memory => ({ displacement: labelName })
 
 const isWide = (register: Register): register is Register64 => names64.includes(register as Register64)
-const number = (register: Register): number =>
-  isWide(register) ? names64.indexOf(register) : names32.indexOf(register)
+const number = (register: Register): number => (isWide(register) ? names64.indexOf(register) : names32.indexOf(register))
 
 function show(memory: Memory): string {
   if (memory.base === undefined) return `[${memory.displacement}]`
@@ -71,7 +92,14 @@ function registerForm(opcode: readonly number[], reg: number, rm: Register, ...i
 }
 
 const fixed = (text: string, ...bytes: number[]): Instruction => ({ text, bytes: () => bytes })
-const withMemory = (text: string, opcode: readonly number[], reg: number, memory: Memory, wide: boolean, ...immediate: number[]): Instruction => ({
+const withMemory = (
+  text: string,
+  opcode: readonly number[],
+  reg: number,
+  memory: Memory,
+  wide: boolean,
+  ...immediate: number[]
+): Instruction => ({
   text,
   bytes: (_, resolve) => [...memoryForm(opcode, reg, memory, wide, resolve), ...immediate]
 })
@@ -94,7 +122,8 @@ export const store = (to: Memory, from: Register): Instruction =>
 /** 89 /r between registers. */
 export const mov = (to: Register, from: Register): Instruction => fixed(`mov ${to}, ${from}`, ...registerForm([0x89], number(from), to))
 /** REX.W 63 /r: loads a signed 32-bit value. */
-export const movsxd = (to: Register64, from: Memory): Instruction => withMemory(`movsxd ${to}, dword ${show(from)}`, [0x63], number(to), from, true)
+export const movsxd = (to: Register64, from: Memory): Instruction =>
+  withMemory(`movsxd ${to}, dword ${show(from)}`, [0x63], number(to), from, true)
 /** 0F B7 /r: loads 16 bits, zero-extended. */
 export const movzxWord = (to: Register32, from: Memory): Instruction =>
   withMemory(`movzx ${to}, word ${show(from)}`, [0x0f, 0xb7], number(to), from, false)
@@ -112,7 +141,8 @@ export const addImmediate = (to: Register, value: number | string): Instruction 
   bytes: (_, resolve) => registerForm([0x81], 0, to, ...le32(typeof value === 'string' ? resolve(value) : value))
 })
 /** 81 /5 id: subtracts a 32-bit immediate. */
-export const subImmediate = (to: Register, value: number): Instruction => fixed(`sub ${to}, ${value}`, ...registerForm([0x81], 5, to, ...le32(value)))
+export const subImmediate = (to: Register, value: number): Instruction =>
+  fixed(`sub ${to}, ${value}`, ...registerForm([0x81], 5, to, ...le32(value)))
 /** 31 /r */
 export const xor = (to: Register, from: Register): Instruction => fixed(`xor ${to}, ${from}`, ...registerForm([0x31], number(from), to))
 /** 33 /r */
@@ -121,7 +151,8 @@ export const xorMemory = (to: Register32, from: Memory): Instruction =>
 /** 09 /r */
 export const or = (to: Register, from: Register): Instruction => fixed(`or ${to}, ${from}`, ...registerForm([0x09], number(from), to))
 /** 0D/81 /1 id: or with a 32-bit immediate. */
-export const orImmediate = (to: Register, value: number): Instruction => fixed(`or ${to}, ${value >>> 0}`, ...registerForm([0x81], 1, to, ...le32(value)))
+export const orImmediate = (to: Register, value: number): Instruction =>
+  fixed(`or ${to}, ${value >>> 0}`, ...registerForm([0x81], 1, to, ...le32(value)))
 /** 21 /r */
 export const and = (to: Register, from: Register): Instruction => fixed(`and ${to}, ${from}`, ...registerForm([0x21], number(from), to))
 /** F7 /3: two's complement. */
@@ -136,7 +167,8 @@ export const testByte = (memory: Memory, bits: number): Instruction =>
 /** 39 /r */
 export const cmp = (a: Register, b: Register): Instruction => fixed(`cmp ${a}, ${b}`, ...registerForm([0x39], number(b), a))
 /** 81 /7 id: the immediate is sign-extended to the register's width. */
-export const cmpImmediate = (a: Register, value: number): Instruction => fixed(`cmp ${a}, ${value}`, ...registerForm([0x81], 7, a, ...le32(value)))
+export const cmpImmediate = (a: Register, value: number): Instruction =>
+  fixed(`cmp ${a}, ${value}`, ...registerForm([0x81], 7, a, ...le32(value)))
 /** 50+r */
 export const push = (register: Register64): Instruction =>
   fixed(`push ${register}`, ...(number(register) >= 8 ? [0x41] : []), 0x50 | (number(register) & 7))
@@ -171,5 +203,5 @@ function jump(distance: number, short: readonly number[], near: readonly number[
 /** CC (int3, never run) up to a multiple of `to`. */
 export const align = (to: number): Instruction => ({
   text: `align ${to}`,
-  bytes: here => Array.from({ length: -here & (to - 1) }, () => 0xcc)
+  bytes: (here) => Array.from({ length: -here & (to - 1) }, () => 0xcc)
 })
