@@ -10,6 +10,7 @@ import { countFits, counts, defaults, findFlag, isOption, type Part, readBoolean
 import { nearest } from './nearest.ts'
 import { globals, help, table } from './table.ts'
 import type { Call, Command, CommandName, Flag, Globals, Values } from './types.ts'
+import { summaryOf, usageLine } from './usage.ts'
 
 /** What there is to do about a command line. */
 export type Answer =
@@ -106,15 +107,21 @@ const valuesOf = (flags: readonly Flag[], parsed: Readonly<Record<string, unknow
 
 type Given = boolean | string | readonly string[] | undefined
 
-/** The last one counts when an option is given twice, except for a list. */
+/** The last one counts when an option is given twice, except for a list; all must be right. */
 function finalValue(flag: Flag, given: Given): Values[string] {
-  if (given === undefined) return defaults([flag])[flag.name]
-  const last = Array.isArray(given) && flag.type !== 'list' ? given.at(-1) : given
-  if (flag.type !== 'number') return last
-  const number = readInteger(last)
-  if (number === undefined) throw new WrongValue(invalidNumber(flag.name, last))
-  return number
+  if (given === undefined || typeof given === 'boolean') return given ?? defaults([flag])[flag.name]
+  const values = [given].flat().map((marked) => readOne(flag, marked.slice(MARK.length)))
+  return flag.type === 'list' ? (values as string[]) : values.at(-1)
 }
+
+function readOne(flag: Flag, text: string): string | number {
+  const value = flag.type === 'number' ? readInteger(text) : text
+  if (value === undefined) throw new WrongValue(invalidNumber(flag.name, text))
+  return value
+}
+
+/** Stands before each value while yargs has it, because yargs takes some empty ones for missing. */
+const MARK = ':'
 
 /** Marks yargs' two complaints; the name follows. */
 const UNKNOWN = 'unknown '
@@ -176,8 +183,8 @@ function forYargs(flags: readonly Flag[], argv: readonly string[], stops: boolea
     const { name, value } = splitOption(token)
     const flag = findFlag(flags, name)
     if (flag?.type === 'boolean') out.push(`--${name}=${value === undefined || booleanFor(name, value)}`)
-    else if (value !== undefined) out.push(`--${name}=${value}`)
-    else if (flag !== undefined && at + 1 < argv.length) out.push(`--${name}=${argv[++at]}`)
+    else if (value !== undefined) out.push(`--${name}=${MARK}${value}`)
+    else if (flag !== undefined && at + 1 < argv.length) out.push(`--${name}=${MARK}${argv[++at]}`)
     else out.push(`--${name}`)
   }
   return out
@@ -189,45 +196,60 @@ function booleanFor(name: string, text: string): boolean {
   return value
 }
 
-/** The help page of a command, or of all; sections are runc's. In bold headings on a terminal. */
+/** The help page of a command, or of all; the sections are runc's. On a terminal their headings are bold. */
 export async function helpText(name?: CommandName): Promise<string> {
   const page = name === undefined ? overview() : commandPage(name)
-  const text = `${(await page.getHelp()).trimEnd()}\n`
+  const head = name === undefined ? overviewHead() : commandHead(name, table[name])
+  const text = `${(await page.getHelp()).replace(HEAD, () => head).trimEnd()}\n`
   return isatty(1) && !process.env.NO_COLOR ? text.replace(/^[A-Z][A-Z ]+:$/gm, '\x1b[1m$&\x1b[0m') : text
 }
 
+/** Stands for the first sections, because yargs takes the indentation out of them. */
+const HEAD = '@'
+
 const headings = { 'Commands:': 'COMMANDS:', 'Options:': 'OPTIONS:', 'Examples:': 'EXAMPLES:' }
 
-const pageOf = (usage: string): Argv => plainYargs().updateStrings(headings).usage(usage).wrap(Math.min(120, terminalWidth()))
+const emptyPage = (): Argv => plainYargs().updateStrings(headings).usage(HEAD).wrap(width())
 
-const terminalWidth = (): number => (isatty(1) && process.stdout.columns) || 120
+const width = (): number => Math.min(120, (isatty(1) && process.stdout.columns) || 120)
+
+const section = (heading: string, text: string): string => `${heading}:\n${wrapped(text, width() - INDENT.length)}`
+
+const INDENT = '   '
+
+/** Breaks a text into indented lines. */
+const wrapped = (text: string, columns: number): string =>
+  text.replace(new RegExp(`(.{1,${columns}})(?: +|$)`, 'g'), (_, line: string) => `${INDENT}${line}\n`)
+
+const overviewHead = (): string =>
+  [
+    section('NAME', 'tsrun - run containers as the Open Container Initiative specifies them'),
+    section('USAGE', 'tsrun [global options] command [options] [arguments]')
+  ]
+    .join('\n')
+    .trimEnd()
+
+const commandHead = (name: CommandName, command: Command): string =>
+  [
+    section('NAME', `tsrun ${name} - ${summaryOf(command)}`),
+    section('USAGE', usageLine(name, command)),
+    ...(command.description === undefined ? [] : [section('DESCRIPTION', command.description)])
+  ]
+    .join('\n')
+    .trimEnd()
 
 function overview(): Argv {
-  const usage =
-    'NAME:\n   tsrun - run containers as the Open Container Initiative specifies them\n\nUSAGE:\n   tsrun [global options] command [options] [arguments]'
-  const page = withOptions(pageOf(usage), globals, 'GLOBAL OPTIONS:')
-  for (const [name, command] of Object.entries(table) as [string, Command][]) page.command(`${name} `, summaryOf(command))
+  const page = withOptions(emptyPage(), globals, 'GLOBAL OPTIONS:')
+  for (const [name, command] of Object.entries(table) as [string, Command][]) page.command(name, summaryOf(command))
   return page.epilogue('"tsrun help COMMAND" or "tsrun COMMAND --help" tells more about a command, with examples.')
 }
 
 function commandPage(name: CommandName): Argv {
   const command: Command = table[name]
-  const about = command.description === undefined ? '' : `\n\nDESCRIPTION:\n   ${command.description}`
-  const usage = `NAME:\n   tsrun ${name} - ${summaryOf(command)}\n\nUSAGE:\n   tsrun ${name} [options]${positionalsOf(command)}${about}`
-  const page = withOptions(pageOf(usage), [...command.flags, help], 'OPTIONS:')
+  const page = withOptions(emptyPage(), [...command.flags, help], 'OPTIONS:')
   for (const [line, what] of command.examples) page.example(line, what)
   return page
 }
-
-/** One line, which says so when the command only exists in the table. */
-export const summaryOf = ({ summary, built }: Command): string => (built === false ? `${summary} (not built yet)` : summary)
-
-/** The positionals as a usage line shows them. */
-export const positionalsOf = ({ positionals }: Command): string =>
-  positionals
-    .filter(({ hidden }) => hidden !== true)
-    .map(({ name, optional, rest }) => ` ${optional ? `[${name}${rest ? '...' : ''}]` : `<${name}>`}`)
-    .join('')
 
 function withOptions(page: Argv, flags: readonly Flag[], group: string): Argv {
   for (const flag of flags) {

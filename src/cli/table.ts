@@ -14,8 +14,7 @@ export const globals = [
     name: 'root',
     type: 'string',
     value: 'DIR',
-    env: 'XDG_RUNTIME_DIR',
-    help: 'directory of the state of all containers (default: /run/tsrun; rootless: $XDG_RUNTIME_DIR/tsrun)'
+    help: 'directory of the state of all containers (default: /run/tsrun, rootless $XDG_RUNTIME_DIR/tsrun)'
   },
   { name: 'systemd-cgroup', type: 'boolean', help: 'manage cgroups through systemd; cgroupsPath is slice:prefix:name' },
   {

@@ -12,8 +12,6 @@ export interface Flag {
   /** What stands for the value in help texts. */
   readonly value?: string
   readonly default?: string | number
-  /** Environment variable that the default depends on. */
-  readonly env?: string
   /** Not shown in help texts. */
   readonly hidden?: true
   readonly help: string
