@@ -1,0 +1,150 @@
+/** From `linux.seccomp` to the program that the kernel runs. */
+import type { Architecture } from '../abi/syscalls.ts'
+import type { Seccomp, SeccompArch } from '../config/types.ts'
+import type { RuntimeOptions } from '../container/types.ts'
+import * as wording from '../errors/wording.seccomp.ts'
+import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
+import { openCache } from './cache.ts'
+import { newerThan, refusesUnknown } from './enosys.ts'
+import { filterFlags } from './flags.ts'
+import {
+  type Filter,
+  failed,
+  type Libseccomp,
+  libseccomp,
+  SCMP_FLTATR_ACT_BADARCH,
+  SCMP_FLTATR_CTL_OPTIMIZE,
+  UNKNOWN_NAME
+} from './libseccomp.ts'
+import { actions, architectures } from './names.ts'
+import { type Answers, prologue, type Range } from './prologue.ts'
+import { type Filtered, type RuleName, resolve } from './resolve.ts'
+import { pointerOf, type Rule, rulesOf } from './rules.ts'
+import { decidedRanges, type Table } from './table.ts'
+
+export interface SeccompOptions {
+  /** Of the container's programs; it is always filtered, listed or not. */
+  readonly arch: Architecture
+  /** Keeps compiled programs; made if missing. Nobody but the caller may be able to write to it or to the directories above it. */
+  readonly cacheDirectory?: string | undefined
+  readonly log?: RuntimeOptions['log'] | undefined
+}
+
+/** What the container's program gives to seccomp(2). */
+export interface CompiledSeccomp {
+  /** `struct sock_filter[]`, at most 4096. */
+  readonly program: Uint8Array
+  /** SECCOMP_FILTER_FLAG_* for SECCOMP_SET_MODE_FILTER. */
+  readonly flags: number
+  /** True when loading it gives a descriptor that must reach `listenerPath`. */
+  readonly listener: boolean
+}
+
+/**
+ * Compiles `profile`, or takes the program from the cache.
+ *
+ * Throws TsrunError: `config` with all problems of the profile; `unsupported` when libseccomp is missing or too old, or it or the kernel does not
+ * know what the profile asks for.
+ */
+export function compileSeccomp(profile: Seccomp, options: SeccompOptions): CompiledSeccomp {
+  const cache = options.cacheDirectory === undefined ? undefined : openCache(options.cacheDirectory, profile, options)
+  const { program, listener } = cache?.read() ?? compileAndKeep(profile, options, cache)
+  return { program, flags: filterFlags(profile, listener), listener }
+}
+
+type Program = Omit<CompiledSeccomp, 'flags'>
+
+function compileAndKeep(profile: Seccomp, options: SeccompOptions, cache: ReturnType<typeof openCache> | undefined): Program {
+  const compiled = compile(profile, options)
+  cache?.write(compiled, libseccomp())
+  return compiled
+}
+
+function compile(profile: Seccomp, { arch, log }: SeccompOptions): Program {
+  const { defaultAction, rules, problems } = rulesOf(profile)
+  if (problems.length > 0) throw wording.refusedProfile(problems)
+  const library = libseccomp()
+  const filtered = filteredArchitectures(profile.architectures ?? [], arch, library)
+  const { tables, rest, ignored, notifies } = resolve(rules, defaultAction, filtered, library)
+  for (const { rule, item } of ignored) logIgnored(rule, item, library, log)
+  const first = prologue(answersByAudit(filtered, tables, refusesUnknown(defaultAction)))
+  const second = conditional(rest, defaultAction, filtered, library)
+  const program = new Uint8Array(first.length + second.length)
+  program.set(first)
+  program.set(second, first.length)
+  const length = program.length / INSTRUCTION_SIZE
+  if (length > MAX_INSTRUCTIONS) throw wording.tooLong(length, MAX_INSTRUCTIONS)
+  return { program, listener: notifies }
+}
+
+function logIgnored({ names, args }: Rule, item: number, { version }: Libseccomp, log: SeccompOptions['log']): void {
+  const name = names[item]!
+  if (args.length === 0) log?.('debug', wording.ignoredName(name))
+  else log?.('warning', wording.ignoredCondition(name, version))
+}
+
+const nativeName: Readonly<Record<Architecture, SeccompArch>> = { x64: 'SCMP_ARCH_X86_64', arm64: 'SCMP_ARCH_AARCH64' }
+
+/** The native one first, then those listed, each once. */
+function filteredArchitectures(listed: readonly SeccompArch[], arch: Architecture, library: Libseccomp): Filtered[] {
+  const native = nativeName[arch]
+  return [...new Set([native, ...listed])].map((spec) => {
+    const name = architectures[spec]
+    const index = listed.indexOf(spec)
+    const pointer = `/linux/seccomp${index === -1 ? '' : `/architectures/${index}`}`
+    const token = library.architecture(name)
+    if (token === 0) throw wording.unknownArchitecture(spec, library.version, pointer)
+    return { name, token, pointer }
+  })
+}
+
+/** x32 calls come with the AUDIT_ARCH of x86-64, so the two share one block. */
+const auditArch = ({ name, token }: Filtered): number => (name === 'x32' ? 0xc000_003e : token)
+
+function answersByAudit(filtered: readonly Filtered[], tables: readonly Table[], stub: boolean): Answers[] {
+  const byAudit = new Map<number, Range[]>()
+  filtered.forEach((architecture, i) => {
+    const audit = auditArch(architecture)
+    const ranges = byAudit.get(audit) ?? []
+    ranges.push(...decidedRanges(tables[i]!), ...(stub ? newerThan(tables[i]!, architecture.name) : []))
+    byAudit.set(audit, ranges)
+  })
+  return [...byAudit].map(([audit, ranges]) => ({ audit, ranges: ranges.sort((one, other) => one.from - other.from) }))
+}
+
+/** From this many rules on a binary tree of libseccomp's is worth its longer program and the time that it takes. */
+const TREE_RULES = 100
+
+/** libseccomp's part: rules with conditions, and the default for everything else. */
+function conditional(rules: readonly RuleName[], defaultAction: number, filtered: readonly Filtered[], library: Libseccomp): Uint8Array {
+  using filter = library.filter(defaultAction)
+  addArchitectures(filter, filtered, library)
+  // A thread that tries the calls of an architecture that is not listed takes its process with it: half a process helps nobody.
+  attribute(filter, SCMP_FLTATR_ACT_BADARCH, actions.SCMP_ACT_KILL_PROCESS)
+  if (rules.length > TREE_RULES) attribute(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+  for (const { rule, item } of rules) {
+    const name = rule.names[item]!
+    const number = library.syscall(library.native, name)
+    const result = number === UNKNOWN_NAME ? 0 : filter.addRule(rule.action, number, rule.args)
+    if (result < 0) throw failed(`add a seccomp rule for "${name}"`, result, pointerOf(rule, item))
+  }
+  return filter.export()
+}
+
+const EEXIST = 17
+const EDOM = 33
+
+function addArchitectures(filter: Filter, filtered: readonly Filtered[], library: Libseccomp): void {
+  for (const { name, token, pointer } of filtered) {
+    const result = filter.addArchitecture(token)
+    if (result === -EDOM) throw wording.foreignByteOrder(name, pointer)
+    if (result < 0 && result !== -EEXIST) throw failed(`filter the syscalls of ${name}`, result, pointer)
+  }
+  // A new filter holds the library's own architecture, which need not be the container's.
+  if (filtered.every(({ token }) => token !== library.native)) filter.removeArchitecture(library.native)
+}
+
+function attribute(filter: Filter, name: number, value: number): void {
+  const result = filter.setAttribute(name, value)
+  if (result < 0) throw failed(`set attribute ${name} of the seccomp filter`, result, '/linux/seccomp')
+}
