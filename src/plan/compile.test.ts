@@ -20,7 +20,7 @@ for (const arch of ['x64', 'arm64'] as const) {
       if (process.env.UPDATE_GOLDEN) writeFileSync(file, formatPlan(plan))
       t.ok(existsSync(file), `${name}.${arch}.txt is there`)
       t.equal(formatPlan(plan), readFileSync(file, 'utf8'), `is that of ${name}.${arch}.txt`)
-      t.equal(decode(encode(plan)).steps.length, plan.steps.length, 'is encoded step by step')
+      t.equal(decode(encode(plan)).records.length, plan.steps.length, 'is encoded step by step')
       t.same(compile(config, exampleFacts(arch, facts), exampleOptions(options)), plan, 'is the same when compiled again')
     })
   }

@@ -11,6 +11,7 @@ import * as masked from './passes/masked.ts'
 import * as mounts from './passes/mounts.ts'
 import * as namespaces from './passes/namespaces.ts'
 import * as rootfs from './passes/rootfs.ts'
+import { seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
 import { askRuntime, orphaned } from './passes/sync.ts'
 import { sysctls } from './passes/sysctl.ts'
@@ -84,6 +85,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['ready', command.ready, always],
   ['start', command.waitForStart, always],
   ['tight limits', identity.tightLimits, always], // no descriptor is opened from here on
+  ['seccomp', seccomp, always], // the last: a strict filter lets nothing else through
   ['execve', command.execute, always],
   ['orphaned', orphaned, always]
 ]

@@ -67,6 +67,8 @@ export interface HostFacts {
   readonly sources: Readonly<Record<number, SourceFact>>
   /** Host mount points of proc and sysfs (mountinfo), for --no-pivot. */
   readonly procAndSysMounts: readonly string[]
+  /** `linux.seccomp`, compiled (seccomp/compile.ts): struct sock_filter[], and the flags of seccomp(2). */
+  readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number }
   /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
   readonly home: string
   /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */

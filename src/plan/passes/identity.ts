@@ -1,6 +1,6 @@
 /** Who the process is: limits, ids, capabilities. Rights are given up in the order in which each is needed to give up the next. */
 
-import { CAPABILITIES } from '../../abi/capability.ts'
+import { CAPABILITIES, capabilityNumber } from '../../abi/capability.ts'
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH } from '../../abi/fcntl.ts'
 import {
@@ -24,7 +24,6 @@ import { STX_RDEV, statxBuffer } from './files.ts'
 import { askRuntime } from './sync.ts'
 
 const AT = '/process/capabilities'
-const ALL = (1n << 64n) - 1n
 
 // ---------------------------------------------------------------- limits
 
@@ -168,21 +167,29 @@ export const ids: Pass = (input) => {
   return steps
 }
 
+export const CAP_SYS_ADMIN = 1n << BigInt(capabilityNumber('CAP_SYS_ADMIN')!)
+
+/** Without no_new_privs, loading a seccomp filter takes CAP_SYS_ADMIN (seccomp(2)); it is kept, permitted but not effective, until then. */
+export const keepsAdmin = ({ config, facts }: Input): boolean =>
+  facts.seccomp !== undefined && config.process?.noNewPrivileges !== true && config.process?.capabilities !== undefined
+
+/** The sets that the command starts with; nothing that cannot be given is in them. */
+export function capabilitySets(input: Input): { effective: bigint; permitted: bigint; inheritable: bigint; ambient: bigint } {
+  const wanted = input.config.process?.capabilities
+  const may = available(input)
+  const set = (names: readonly string[] | undefined): bigint => capabilitySet(names) & may
+  const permitted = set(wanted?.permitted)
+  const inheritable = set(wanted?.inheritable)
+  return { effective: set(wanted?.effective) & permitted, permitted, inheritable, ambient: set(wanted?.ambient) & permitted & inheritable }
+}
+
 /** The other four sets. Nothing is inheritable or ambient that the config does not name (CVE-2022-24769). */
 export const capabilities: Pass = (input) => {
-  const wanted = input.config.process?.capabilities
-  if (wanted === undefined) return []
-  const may = available(input) & ALL
-  const set = (names: readonly string[] | undefined): bigint => capabilitySet(names) & may
-  const [effective, permitted, inheritable] = [set(wanted.effective), set(wanted.permitted), set(wanted.inheritable)]
-  const ambient = set(wanted.ambient) & permitted & inheritable
+  if (input.config.process?.capabilities === undefined) return []
+  const { effective, permitted, inheritable, ambient } = capabilitySets(input)
+  const kept = keepsAdmin(input) ? permitted | (CAP_SYS_ADMIN & available(input)) : permitted
   return [
-    {
-      call: 'capset',
-      args: [capHeader(), capData(effective & permitted, permitted, inheritable)],
-      pointer: AT,
-      says: 'set the capabilities'
-    },
+    { call: 'capset', args: [capHeader(), capData(effective, kept, inheritable)], pointer: AT, says: 'set the capabilities' },
     { call: 'prctl', args: [PR_SET_KEEPCAPS, 0, 0, 0, 0], pointer: AT, says: 'keep the capabilities no longer' },
     {
       call: 'prctl',
