@@ -2,7 +2,7 @@
 import type { Problem } from '../errors/error.ts'
 import { isWithin } from './pointer.ts'
 import { processRules } from './rules.process.ts'
-import { stringProblems } from './rules.root.ts'
+import { configStrings, processStrings } from './rules.strings.ts'
 import { type RuleOf, rules } from './rules.ts'
 import { type DocumentKind, schemaProblems, show } from './schema.ts'
 import type { Config, Process } from './types.ts'
@@ -15,21 +15,22 @@ export interface Findings {
   readonly code: 'config' | 'unsupported'
 }
 
-const execRules: readonly RuleOf<Process>[] = [
-  ...processRules,
-  { name: 'strings', why: 'the kernel ends a string at its first NUL', check: (process) => stringProblems(process, '') }
-]
-
 /** Problems in one error. A hostile document can have as many as it has bytes. */
 const MOST = 200
 
-/** Everything that is wrong with a parsed document. */
-export function check(document: unknown, kind: DocumentKind): Findings {
+/**
+ * Everything that is wrong with a parsed document.
+ * @param oddStrings false when the text is known to hold no string with a NUL or half of a surrogate pair
+ */
+export function check(document: unknown, kind: DocumentKind, oddStrings = true): Findings {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     return { problems: [{ pointer: '', message: `must be an object, not ${show(document)}` }], code: 'config' }
   }
   const wrong = atMost(schemaProblems(document, kind))
-  const broken = kind === 'Config' ? brokenRules(rules, document as Config, wrong) : brokenRules(execRules, document as Process, wrong)
+  const broken =
+    kind === 'Config'
+      ? brokenRules(oddStrings ? [...rules, configStrings] : rules, document as Config, wrong)
+      : brokenRules(oddStrings ? [...processRules, processStrings] : processRules, document as Process, wrong)
   const refused = unsupportedOf(document, kind).filter((problem) => !isCovered(problem, wrong))
   return { problems: atMost([...wrong, ...broken, ...refused]), code: wrong.length + broken.length > 0 ? 'config' : 'unsupported' }
 }

@@ -66,20 +66,30 @@ function restoreIntegers(text: string, value: unknown): unknown {
 function freeze(value: unknown, depth = 0): Problem | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === MAX_DEPTH) return { pointer: '', message: TOO_DEEP }
-  for (const name of Object.keys(value)) {
-    const problem = freezeMember(value as Record<string, unknown>, name, depth)
-    if (problem !== undefined) return { ...problem, pointer: `/${escapeSegment(name)}${problem.pointer}` }
-  }
+  const problem = Array.isArray(value) ? freezeEntries(value, depth) : freezeMembers(value as Record<string, unknown>, depth)
   Object.freeze(value)
+  return problem
+}
+
+/** A list keeps what is null, for the schema to refuse: leaving it out would move what follows. */
+function freezeEntries(list: readonly unknown[], depth: number): Problem | undefined {
+  for (let i = 0; i < list.length; i++) {
+    const problem = freeze(list[i], depth + 1)
+    if (problem !== undefined) return { ...problem, pointer: `/${i}${problem.pointer}` }
+  }
   return undefined
 }
 
-function freezeMember(holder: Record<string, unknown>, name: string, depth: number): Problem | undefined {
-  // As an own member it is harmless here, but not for whoever copies it by assignment.
-  if (name === '__proto__') return { pointer: '', message: 'must not be a name in a configuration' }
-  const member = holder[name]
-  if (member !== null && member !== undefined) return freeze(member, depth + 1)
-  // A list keeps what is null, for the schema to refuse: leaving it out would move what follows.
-  if (!Array.isArray(holder)) delete holder[name]
+function freezeMembers(object: Record<string, unknown>, depth: number): Problem | undefined {
+  for (const name of Object.keys(object)) {
+    // As an own member it is harmless here, but not for whoever copies it by assignment.
+    if (name === '__proto__') return { pointer: '/__proto__', message: 'must not be a name in a configuration' }
+    const member = object[name]
+    if (member === null || member === undefined) delete object[name]
+    else if (typeof member === 'object') {
+      const problem = freeze(member, depth + 1)
+      if (problem !== undefined) return { ...problem, pointer: `/${escapeSegment(name)}${problem.pointer}` }
+    }
+  }
   return undefined
 }

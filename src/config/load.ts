@@ -7,6 +7,7 @@ import { errnoNameOf } from '../errors/wording.ts'
 import { check, type Findings } from './check.ts'
 import { copyDocument, type Parsed, parseDocument } from './document.ts'
 import { placesOf } from './positions.ts'
+import { mayHoldOddStrings } from './rules.strings.ts'
 import type { DocumentKind } from './schema.ts'
 import type { Config, Process } from './types.ts'
 
@@ -83,7 +84,7 @@ const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.
 
 function accept<Document>(parsed: Parsed, kind: DocumentKind, file: string, text?: string): Document {
   if ('problem' in parsed) throw refusedConfig(file, 'config', [parsed.problem])
-  const findings = check(parsed.value, kind)
+  const findings = check(parsed.value, kind, text === undefined || mayHoldOddStrings(text))
   if (findings.problems.length > 0) throw refused(findings, file, text)
   return parsed.value as Document
 }

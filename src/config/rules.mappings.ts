@@ -24,8 +24,8 @@ export const mappingRules: readonly Rule[] = [
     name: 'mapping-ranges',
     why: 'user_namespaces(7): EINVAL',
     check: ({ linux, mounts }) => [
-      ...KINDS.flatMap((kind) => rangeProblems(linux?.[kind] ?? [], pointer('linux', kind))),
-      ...(mounts ?? []).flatMap((mount, i) => KINDS.flatMap((kind) => rangeProblems(mount[kind] ?? [], pointer('mounts', i, kind))))
+      ...(linux ? rangesOf(linux, '/linux') : []),
+      ...(mounts ?? []).flatMap((mount, i) => (mount.uidMappings || mount.gidMappings ? rangesOf(mount, pointer('mounts', i)) : []))
     ]
   },
   {
@@ -46,6 +46,11 @@ function userNamespaceProblems(config: Config): readonly Problem[] {
   const missing = given[0] === 'uidMappings' ? 'gidMappings' : 'uidMappings'
   return [{ pointer: pointer('linux', missing), message: `must be given when ${given[0]} is` }]
 }
+
+type Mapped = { readonly [Kind in (typeof KINDS)[number]]?: readonly IdMapping[] }
+
+const rangesOf = (holder: Mapped, at: string): readonly Problem[] =>
+  KINDS.flatMap((kind) => (holder[kind] ? rangeProblems(holder[kind], at + pointer(kind)) : []))
 
 function rangeProblems(mappings: readonly IdMapping[], at: string): readonly Problem[] {
   const problems = mappings.flatMap((mapping, i) => extentProblems(mapping, `${at}/${i}`))

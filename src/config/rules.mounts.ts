@@ -1,5 +1,4 @@
 /** Checks of mounts and devices, as far as their paths and words tell. Symlinks in the root file system are the plan's affair. */
-import { posix } from 'node:path'
 import type { Problem } from '../errors/error.ts'
 import { known } from '../errors/wording.config.ts'
 import { pointer } from './pointer.ts'
@@ -58,8 +57,18 @@ export const mountRules: readonly Rule[] = [
   }
 ]
 
+/** The destination as an absolute path without `.`, `..` and needless slashes. */
+function clean(destination: string): string {
+  const names: string[] = []
+  for (const name of destination.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return `/${names.join('/')}`
+}
+
 function destinationProblems(mount: Mount, at: string): readonly Problem[] {
-  const path = posix.join('/', mount.destination).replace(/(.)\/$/, '$1')
+  const path = clean(mount.destination)
   if (path === '/') return [{ pointer: at, message: `mountpoint ${show(mount.destination)} ${known.onRootfs}` }]
   if (path === '/proc') {
     // Whether the source of a bind mount is a procfs is seen when it is opened.

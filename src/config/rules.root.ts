@@ -1,10 +1,10 @@
-/** Checks of what stands at the top of the document, and of strings anywhere in it. */
+/** Checks of what stands at the top of the document. */
 import type { Problem } from '../errors/error.ts'
 import { known } from '../errors/wording.config.ts'
 import { pointer } from './pointer.ts'
 import type { Rule } from './rules.ts'
 import { show } from './schema.ts'
-import type { Config, Hook, Hooks } from './types.ts'
+import type { Hook, Hooks } from './types.ts'
 
 /** The last version of the spec whose fields this version of tsrun knows. */
 export const OCI_VERSION = '1.3.0'
@@ -64,12 +64,6 @@ export const rootRules: readonly Rule[] = [
     why: 'config.md#posix-platform-hooks: paths are absolute',
     check: ({ hooks }) =>
       hooks ? HOOKS.flatMap((kind) => (hooks[kind] ?? []).flatMap((hook, i) => hookProblems(hook, pointer('hooks', kind, i)))) : []
-  },
-  {
-    name: 'strings',
-    why: 'the kernel ends a string at its first NUL, and cannot be given what is no Unicode text',
-    check: ({ root, mounts, process, hostname, domainname, hooks, linux }: Config) =>
-      stringProblems({ root, mounts, process, hostname, domainname, hooks, linux }, '')
   }
 ]
 
@@ -78,31 +72,3 @@ function hookProblems(hook: Hook, at: string): readonly Problem[] {
 }
 
 const utf8Length = (text: string): number => (text.length > UTS_LENGTH / 3 ? new TextEncoder().encode(text).length : text.length)
-
-/** Strings, names included, that cannot be passed to the kernel as they stand. */
-export function stringProblems(value: unknown, at: string): readonly Problem[] {
-  const problems: Problem[] = []
-  collectStrings(value, at, problems)
-  return problems
-}
-
-function collectStrings(value: unknown, at: string, problems: Problem[]): void {
-  if (typeof value === 'string') {
-    const message = stringFault(value)
-    if (message !== undefined) problems.push({ pointer: at, message: `must not contain ${message}: ${show(value)}` })
-  } else if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) collectStrings(value[i], `${at}/${i}`, problems)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const key of Object.keys(value)) {
-      const message = stringFault(key)
-      if (message !== undefined)
-        problems.push({ pointer: at + pointer(key), message: `the name must not contain ${message}: ${show(key)}` })
-      collectStrings((value as Readonly<Record<string, unknown>>)[key], at + pointer(key), problems)
-    }
-  }
-}
-
-function stringFault(text: string): string | undefined {
-  if (text.includes('\0')) return 'a NUL byte (\\x00)'
-  return /\p{Surrogate}/u.test(text) ? 'half of a surrogate pair' : undefined
-}

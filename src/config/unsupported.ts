@@ -3,7 +3,7 @@
  * its configuration says is worse than none.
  */
 import type { Problem } from '../errors/error.ts'
-import { pointer as join } from './pointer.ts'
+import { pointer } from './pointer.ts'
 
 /** One thing that is refused. */
 export interface Unsupported {
@@ -17,12 +17,11 @@ export interface Unsupported {
   readonly only?: 'config' | 'exec'
 }
 
-/** True for a value that asks for nothing. */
-const asksForNothing = (value: unknown): boolean =>
-  value === undefined || value === '' || value === false || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+/** False for a value that asks for nothing. */
+const asks = (value: unknown): boolean =>
+  value !== '' && value !== false && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 
-/** Shrinks as tsrun grows. Rows about a process hold for the document of `exec --process` as well. */
-export const unsupported: readonly Unsupported[] = Object.freeze([
+const rows: readonly Unsupported[] = [
   { at: '/process/scheduler', says: 'setting the scheduler is not supported yet' },
   { at: '/process/ioPriority', says: 'setting the I/O priority is not supported yet' },
   // In a config it is for later processes only, and may stand there.
@@ -31,34 +30,42 @@ export const unsupported: readonly Unsupported[] = Object.freeze([
   { at: '/process/selinuxLabel', says: 'SELinux labels are not supported yet' },
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },
   { at: '/linux/seccomp', says: 'seccomp filters are not supported yet' },
-  { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: (value) => value !== undefined },
+  { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: () => true },
   { at: '/linux/netDevices', says: 'moving network devices is not supported yet' },
   { at: '/linux/memoryPolicy', says: 'setting the NUMA memory policy is not supported yet' },
   { at: '/linux/personality/domain', says: 'personalities other than LINUX are not supported yet', when: (value) => value !== 'LINUX' },
   { at: '/linux/personality/flags', says: 'flags of the personality are not supported' },
   { at: '/mounts/*/uidMappings', says: 'idmapped mounts are not supported yet' },
   { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },
-  { at: '/mounts/*/options/*', says: 'idmapped mounts are not supported yet', when: (value) => /^r?idmap(?:=|$)/.test(String(value)) },
-  { at: '/mounts/*/options/*', says: 'the mount option "tmpcopyup" is not supported yet', when: (value) => value === 'tmpcopyup' }
-])
+  {
+    at: '/mounts/*/options/*',
+    says: 'the mount options "idmap", "ridmap" and "tmpcopyup" are not supported yet',
+    when: (option) => /^(?:r?idmap(?:=|$)|tmpcopyup$)/.test(String(option))
+  }
+]
+
+/** Shrinks as tsrun grows. Rows about a process hold for the document of `exec --process` as well. */
+export const unsupported: readonly Unsupported[] = Object.freeze(rows)
 
 /** What `document` asks for in vain. A process of its own is given as `{ process }`, with `exec`. */
-export const unsupportedProblems = (document: unknown, where: 'config' | 'exec'): readonly Problem[] =>
-  unsupported
-    .filter(({ only }) => only === undefined || only === where)
-    .flatMap(({ at, says, when = (value: unknown) => !asksForNothing(value) }) =>
-      matches(document, at.split('/').slice(1), '').flatMap(({ value, pointer }) => (when(value) ? [{ pointer, message: says }] : []))
-    )
-
-interface Match {
-  readonly pointer: string
-  readonly value: unknown
+export function unsupportedProblems(document: unknown, where: 'config' | 'exec'): readonly Problem[] {
+  const problems: Problem[] = []
+  for (const row of unsupported) {
+    if (row.only === undefined || row.only === where) collect(row, document, row.at.split('/'), 1, '', problems)
+  }
+  return problems
 }
 
-function matches(value: unknown, path: readonly string[], pointer: string): readonly Match[] {
-  const [name, ...rest] = path
-  if (name === undefined) return [{ pointer, value }]
-  if (typeof value !== 'object' || value === null) return []
-  const names = name === '*' ? Object.keys(value) : Object.hasOwn(value, name) ? [name] : []
-  return names.flatMap((key) => matches((value as Readonly<Record<string, unknown>>)[key], rest, pointer + join(key)))
+/** Follows a row's pointer from its segment `i` on. */
+function collect(row: Unsupported, value: unknown, path: readonly string[], i: number, at: string, problems: Problem[]): void {
+  const name = path[i]
+  if (name === undefined) {
+    if ((row.when ?? asks)(value)) problems.push({ pointer: at, message: row.says })
+  } else if (typeof value !== 'object' || value === null) return
+  else if (name !== '*') {
+    const member = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined
+    if (member !== undefined) collect(row, member, path, i + 1, `${at}/${name}`, problems)
+  } else {
+    for (const [key, member] of Object.entries(value)) collect(row, member, path, i + 1, at + pointer(key), problems)
+  }
 }
