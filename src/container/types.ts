@@ -1,4 +1,5 @@
 /** What the library's functions take and return. */
+import type { Architecture } from '../abi/syscalls.ts'
 import type { Config } from '../config/types.ts'
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
@@ -68,4 +69,10 @@ export interface KillOptions extends RuntimeOptions {
 
 export interface DeleteOptions extends RuntimeOptions {
   readonly force?: boolean
+}
+
+export interface ExplainOptions extends RuntimeOptions, Pick<CreateOptions, 'bundle' | 'config' | 'noPivot' | 'noNewKeyring'> {
+  /** Default: this machine's. */
+  readonly arch?: Architecture
+  readonly json?: boolean
 }

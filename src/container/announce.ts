@@ -1,0 +1,34 @@
+/** What the world is told of a container that is ready: state.json, the pid file, the pidfd socket. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { systemError } from '../errors/wording.ts'
+import { connectUnix, sendFd } from '../linux/socket.ts'
+import type { Constructed } from './construct.ts'
+import { writeRecord } from './store.ts'
+import type { CreateOptions } from './types.ts'
+import type { Work } from './work.ts'
+
+/** Tells the container's pid, in an order in which whoever hears of it finds the rest. */
+export function announce({ directory, record, init }: Constructed, { pidFile, pidfdSocket }: CreateOptions, work: Work): void {
+  writeRecord(directory, record)
+  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, init.pidfd.fd)
+  if (pidFile === undefined) return
+  writePidFile(pidFile, init.pid)
+  work.undo.add(`remove the pid file ${JSON.stringify(pidFile)}`, () => rmSync(pidFile, { force: true }))
+}
+
+/** The pid without a newline; a reader sees the whole file or none. A temporary file of the same name is somebody else's, and an error. */
+export function writePidFile(path: string, pid: number): void {
+  const temporary = join(dirname(path), `.${basename(path)}`)
+  try {
+    writeFileSync(temporary, String(pid), { flag: 'wx', mode: 0o666 })
+    renameSync(temporary, path)
+  } catch (cause) {
+    throw systemError(`write the pid file ${JSON.stringify(path)}`, cause)
+  }
+}
+
+function sendPidfd(path: string, pidfd: number): void {
+  using socket = connectUnix(path)
+  sendFd(socket.fd, pidfd, Buffer.from('standard'))
+}

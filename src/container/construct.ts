@@ -1,0 +1,155 @@
+/** The way from a bundle to an init that is ready: what `create` and `run` have in common. */
+import { resolve } from 'node:path'
+import { type CgroupLocation, cgroupLayout, createCgroup, locate } from '../cgroup/index.ts'
+import type { Config } from '../config/types.ts'
+import { socketWithoutTty, ttyWithoutSocket } from '../errors/wording.ts'
+import { listenUnix } from '../linux/socket.ts'
+import { compile } from '../plan/compile.ts'
+import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
+import type { Plan } from '../plan/step.ts'
+import { readFacts, rootfsOf } from './facts.ts'
+import { stepsAfterReady } from './failure.ts'
+import { checkId } from './ids.ts'
+import { type Inherited, inheritedDescriptors } from './inherited.ts'
+import { type Launched, launch } from './launch.ts'
+import { loadBundle } from './load.ts'
+import { lock } from './lock.ts'
+import { runPoststop } from './poststop.ts'
+import { type ContainerRecord, FORMAT, withInit } from './record.ts'
+import { isRootless, makeRootDirectory, rootDirectory } from './root.ts'
+import { stateDocument } from './status.ts'
+import {
+  makeDirectory,
+  removeDirectory,
+  type StateDirectory,
+  startSocketPath,
+  stateDirectory,
+  writeConfigCopy,
+  writeRecord
+} from './store.ts'
+import type { CreateOptions } from './types.ts'
+import type { Work } from './work.ts'
+
+export interface Wanted {
+  /** How init will be let go; see PlanOptions. */
+  readonly release: PlanOptions['release']
+  /** The command returns while the container lives. */
+  readonly detached: boolean
+  /** Opens the connected socket that the terminal's master is sent to. Called only when the container has a terminal. */
+  readonly console: (work: Work) => number
+}
+
+/** A container whose init is ready: it waits for an answer on `sync`. The descriptors belong to the work. */
+export interface Constructed extends Launched {
+  readonly directory: StateDirectory
+  readonly config: Config
+  readonly plan: Plan
+  /** With init's pid; not written yet. */
+  readonly record: ContainerRecord
+}
+
+/**
+ * Prepares everything that comes before the user's process. What it makes is on the undo stack of `work`.
+ * @throws TsrunError
+ */
+export async function construct(options: CreateOptions, wanted: Wanted, work: Work): Promise<Constructed> {
+  checkId(options.id)
+  const bundle = resolve(options.bundle ?? '.')
+  const { config, text } = loadBundle(options, bundle)
+  checkTerminal(config, options, wanted)
+  const rootless = isRootless(options)
+  const host = readFacts({ config, bundle, rootless, noPivot: options.noPivot === true })
+  const inherited = inheritedDescriptors(options.preserveFds ?? 0)
+  const located = locate(config.linux?.cgroupsPath, options.id, { rootless })
+  const first = firstRecord(options.id, bundle, config, rootless, located)
+  const directory = await claimDirectory(options, first, config, work)
+  writeConfigCopy(directory, text)
+  // From here on `delete --force` finds the cgroup, whatever happens to this process.
+  writeRecord(directory, first)
+  const { location, facts: cgroup } = makeCgroup(located, config, options, work)
+  const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited))
+  const named = namedDescriptors(plan, wanted, directory, work)
+  const document = stateDocument(first, 'creating')
+  const context = { config, plan, named, preserve: inherited.count, directory: directory.path, bundle, rootfs: host.rootfs }
+  const launched = await launch({ ...context, document, cgroup: location }, work)
+  const record = withInit({ ...first, ...cgroupFields(location) }, launched.init.pid, stepsAfterReady(plan))
+  return { ...launched, directory, config, plan, record }
+}
+
+/** runc's rules, which engines know (cli.md 3.1): a terminal goes to a socket, or stays in the foreground. */
+function checkTerminal(config: Config, { consoleSocket }: CreateOptions, { detached }: Wanted): void {
+  const terminal = config.process?.terminal === true
+  if (detached && terminal && consoleSocket === undefined) throw ttyWithoutSocket()
+  if (!detached && !terminal && consoleSocket !== undefined) throw socketWithoutTty()
+}
+
+/** Makes the state directory and locks it until the end of the work. */
+async function claimDirectory(options: CreateOptions, first: ContainerRecord, config: Config, work: Work): Promise<StateDirectory> {
+  const root = rootDirectory(options)
+  makeRootDirectory(root)
+  const directory = stateDirectory(root.path, options.id)
+  makeDirectory(directory)
+  // runtime.md#lifecycle, steps 12 and 13: a creation that fails ends as a container that is deleted does.
+  if ((config.hooks?.poststop ?? []).length > 0) work.undo.add('run the poststop hooks', () => runPoststop(first, config, work.warn))
+  work.undo.add(`remove ${directory.path}`, () => removeDirectory(directory))
+  work.use(await lock(directory, 'create'))
+  return directory
+}
+
+function firstRecord(id: string, bundle: string, config: Config, rootless: boolean, cgroup: CgroupLocation): ContainerRecord {
+  return {
+    format: FORMAT,
+    id,
+    init_process_pid: 0,
+    init_process_start: 0,
+    created: new Date().toISOString(),
+    bundle,
+    rootfs: rootfsOf(bundle, config),
+    ociVersion: config.ociVersion,
+    annotations: config.annotations ?? {},
+    rootless,
+    ...cgroupFields(cgroup),
+    namespace_paths: {},
+    ownPidNamespace: config.linux?.namespaces?.some(({ type, path }) => type === 'pid' && !path) === true,
+    steps: {}
+  }
+}
+
+const cgroupFields = (location: CgroupLocation): Pick<ContainerRecord, 'cgroup_paths' | 'cgroup'> => ({
+  cgroup_paths: location.paths,
+  cgroup: location
+})
+
+function makeCgroup(
+  located: CgroupLocation,
+  config: Config,
+  options: CreateOptions,
+  work: Work
+): { location: CgroupLocation; facts: CgroupFacts } {
+  const { location, joins, undo } = createCgroup(located, config.linux?.resources, options.log)
+  work.undo.add('remove the cgroup', undo)
+  const { mode, hierarchies } = cgroupLayout()
+  return { location, facts: { mode, hierarchies, joins } }
+}
+
+function planOptions(options: CreateOptions, { release }: Wanted, config: Config, inherited: Inherited): PlanOptions {
+  return {
+    id: options.id,
+    release,
+    noPivot: options.noPivot === true,
+    noNewKeyring: options.noNewKeyring === true,
+    preserveFds: inherited.count,
+    consoleSocket: config.process?.terminal === true,
+    extraEnv: inherited.env
+  }
+}
+
+/** Our descriptors for the plan's: both are closed when the work ends, for init has its own by then. */
+function namedDescriptors(plan: Plan, wanted: Wanted, directory: StateDirectory, work: Work): Record<string, number> {
+  const named: Record<string, number> = {}
+  for (const { name } of plan.fds) {
+    if (name === 'start') named[name] = work.use(listenUnix(startSocketPath(directory), 0o600)).fd
+    if (name === 'console') named[name] = wanted.console(work)
+  }
+  return named
+}

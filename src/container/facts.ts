@@ -1,0 +1,122 @@
+/** Reads everything that a plan depends on beside the configuration, once. */
+import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
+import type { Config, Mount } from '../config/types.ts'
+import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
+import { architecture, check, syscall } from '../linux/ffi.ts'
+import { callerLimits } from '../linux/process.ts'
+import type { HostFacts, SourceFact } from '../plan/facts.ts'
+import { findHome } from './home.ts'
+import { mountPointOf, mountPoints } from './mountinfo.ts'
+import { inUserNamespace } from './root.ts'
+
+export interface FactsInput {
+  readonly config: Config
+  /** Absolute. */
+  readonly bundle: string
+  readonly rootless: boolean
+  readonly noPivot: boolean
+}
+
+/**
+ * Looks at the host; the cgroup comes later, when it is made.
+ * @throws TsrunError `config` when the root file system or the source of a bind mount is not there
+ */
+export function readFacts({ config, bundle, rootless, noPivot }: FactsInput): Omit<HostFacts, 'cgroup'> {
+  const rootfs = rootfsPath(bundle, config)
+  const sources = bindSources(config.mounts ?? [], bundle)
+  const nofile = callerLimits().nofile
+  return Object.freeze({
+    arch: architecture,
+    kernel: kernelVersion(),
+    rootless,
+    euid: process.geteuid?.() ?? 0,
+    egid: process.getegid?.() ?? 0,
+    inUserNamespace: inUserNamespace(),
+    rootfs,
+    bundle,
+    // Reading mountinfo takes longer on a host with many containers, and only these two ask for it.
+    rootfsParentMount: config.linux?.rootfsPropagation?.includes('shared') ? mountPointOf(rootfs) : '',
+    sources,
+    procAndSysMounts: noPivot ? mountPoints(['proc', 'sysfs']) : [],
+    home: findHome(config, rootfs, sources),
+    lastCapability: lastCapability(),
+    permittedCapabilities: permittedCapabilities(),
+    setgroupsDenied: setgroupsDenied(config, rootless),
+    ...(nofile === undefined ? {} : { callerNofile: nofile })
+  })
+}
+
+/** Where the root file system is, made absolute; not resolved. */
+export const rootfsOf = (bundle: string, config: Config): string => resolve(bundle, config.root?.path ?? 'rootfs')
+
+/** The same without symlinks. A symlink in its place could be changed between the check and the use (CVE-2025-54867). */
+function rootfsPath(bundle: string, config: Config): string {
+  const path = rootfsOf(bundle, config)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) throw invalidRootfs(path, 'no such file or directory')
+  if (stat.isSymbolicLink()) throw invalidRootfs(path, 'it is a symlink')
+  if (!stat.isDirectory()) throw invalidRootfs(path, 'it is not a directory')
+  return realpathSync.native(path)
+}
+
+let kernel: readonly [number, number] | undefined
+
+function kernelVersion(): readonly [number, number] {
+  if (kernel === undefined) {
+    const [major, minor] = readFileSync('/proc/sys/kernel/osrelease', 'latin1')
+      .split('.', 2)
+      .map(Number.parseInt as (text: string) => number)
+    kernel = [major ?? 0, minor ?? 0]
+  }
+  return kernel
+}
+
+let capability: number | undefined
+
+function lastCapability(): number {
+  capability ??= Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1'))
+  return capability
+}
+
+/** Our own permitted set, from capget(2): two sets of 32 bits, each of three words, permitted in the middle. */
+function permittedCapabilities(): bigint {
+  const header = new Uint8Array(8)
+  new DataView(header.buffer).setUint32(0, _LINUX_CAPABILITY_VERSION_3, true)
+  const data = new Uint8Array(24)
+  check(syscall('capget', header, data), 'get the capabilities of the runtime')
+  const view = new DataView(data.buffer)
+  return BigInt(view.getUint32(4, true)) | (BigInt(view.getUint32(16, true)) << 32n)
+}
+
+/**
+ * A user namespace whose gid_map was written without CAP_SETGID in its parent has setgroups(2) forbidden for ever (user_namespaces(7));
+ * newgidmap(1) forbids it too when it maps only the caller's own group.
+ */
+function setgroupsDenied(config: Config, rootless: boolean): boolean {
+  const makesUser = config.linux?.namespaces?.some(({ type, path }) => type === 'user' && !path) === true
+  if (makesUser && rootless && process.geteuid?.() !== 0) return (config.linux?.gidMappings ?? []).every(({ size }) => size === 1)
+  return inUserNamespace() && readFileSync('/proc/self/setgroups', 'latin1').trim() === 'deny'
+}
+
+const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind') === true
+
+function bindSources(mounts: readonly Mount[], bundle: string): Readonly<Record<number, SourceFact>> {
+  const facts: Record<number, SourceFact> = {}
+  for (const [index, mount] of mounts.entries()) {
+    if (isBind(mount)) facts[index] = sourceFact(resolve(bundle, mount.source ?? ''), index)
+  }
+  return facts
+}
+
+function sourceFact(path: string, index: number): SourceFact {
+  try {
+    return { path, kind: statSync(path).isDirectory() ? 'directory' : 'other' }
+  } catch (cause) {
+    const errno = errnoNameOf(cause)
+    const missing = errno === 'ENOENT' || errno === 'ENOTDIR'
+    throw missingSource(path, index, missing ? 'no such file or directory (ENOENT)' : (cause as Error).message)
+  }
+}

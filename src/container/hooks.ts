@@ -1,0 +1,258 @@
+/**
+ * Hooks (config.md#posix-platform-hooks): the state on stdin, in order, each with its time limit.
+ *
+ * A hook gets its state from a memfd, not from a pipe: nothing has to be fed, and a hook that does not read it loses nothing.
+ * A hook is over when its process has ended; what it left running in the background may keep its output open.
+ */
+import { readlinkSync, writeSync } from 'node:fs'
+import { errnoName, errnoText } from '../abi/errno.ts'
+import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
+import { signalName, signalNumbers } from '../abi/signals.ts'
+import type { Hook, Hooks } from '../config/types.ts'
+import { hookFailed, ranPastTimeout } from '../errors/wording.hooks.ts'
+import { encode } from '../image/encode.ts'
+import { type OwnedFd, own, ownResult } from '../linux/fd.ts'
+import { architecture, check, syscall } from '../linux/ffi.ts'
+import { type EndedChild, killPid, pidfdOpen, waitPid } from '../linux/process.ts'
+import { poll, pollAsync, readMessage, socketpairSeqpacket } from '../linux/socket.ts'
+import { spawnImage } from '../linux/spawn.ts'
+import { compileHook, type HookFacts } from '../plan/hook.ts'
+import type { Plan } from '../plan/step.ts'
+import type { Interrupt } from './interrupt.ts'
+import { nextMessage } from './protocol.ts'
+import { CHANGED_BY_ENGINES } from './signals.ts'
+import { type Tail, tail } from './tail.ts'
+import type { ContainerState, Status } from './types.ts'
+
+export type HookKind = keyof Hooks
+
+const POLLIN = 1
+const O_CLOEXEC = 0o2000000
+const MFD_CLOEXEC = 1
+
+/** Where hooks run. */
+export interface HookPlace {
+  /** Init of the container whose namespaces the hook joins; absent for hooks of the runtime's namespaces. */
+  readonly init?: { readonly pid: number; readonly pidfd: number }
+  readonly directory: string
+  /** Environment of hooks that have none. */
+  readonly defaultEnv?: readonly string[]
+}
+
+/** The state document for hooks: the spec's fields, without runc's additions. */
+export function hookState(state: ContainerState, status: Status): string {
+  const { ociVersion, id, pid, bundle, annotations } = state
+  const known = status === 'stopped' ? {} : { pid }
+  return JSON.stringify({ ociVersion, id, status, ...known, bundle, ...(annotations === undefined ? {} : { annotations }) })
+}
+
+/**
+ * Runs the hooks of one kind, one after the other, until one fails.
+ * @throws TsrunError `hook`
+ */
+export async function runHooks(
+  kind: HookKind,
+  hooks: readonly Hook[] | undefined,
+  state: string,
+  place: HookPlace,
+  interrupt: Interrupt
+): Promise<void> {
+  for (const [index, hook] of (hooks ?? []).entries()) await runHook(kind, index, hook, state, place, interrupt)
+}
+
+/**
+ * Runs one hook.
+ * @throws TsrunError `hook`
+ */
+export async function runHook(
+  kind: HookKind,
+  index: number,
+  hook: Hook,
+  state: string,
+  place: HookPlace,
+  interrupt: Interrupt
+): Promise<void> {
+  const plan = compileHook(hook, hookFacts(kind, index, place))
+  using started = await startHook(plan, state, place, interrupt).catch((cause: Error) => {
+    throw hookFailed({ kind, index, how: cause.message })
+  })
+  const finished = await untilEnd(started, hook.timeout, interrupt)
+  interrupt.check()
+  const unstarted = await startFailure(started.sync.fd, plan, interrupt)
+  if (unstarted !== undefined && !finished.timedOut) throw hookFailed({ kind, index, how: unstarted })
+  const how = howItFailed(finished, hook)
+  if (how !== undefined) throw hookFailed({ kind, index, how, output: finished.output })
+}
+
+function howItFailed({ child, timedOut }: FinishedHook, hook: Hook): string | undefined {
+  if (timedOut) return ranPastTimeout(hook.timeout ?? 0)
+  if (child.signal !== undefined) return `signal: ${signalName(child.signal)}`
+  return child.exitCode === 0 ? undefined : `exit status ${child.exitCode}`
+}
+
+function hookFacts(kind: HookKind, index: number, place: HookPlace): HookFacts {
+  const { init, directory, defaultEnv = [] } = place
+  return {
+    arch: architecture,
+    join: init === undefined ? [] : foreignNamespaces(init.pid),
+    directory,
+    defaultEnv,
+    pointer: `/hooks/${kind}/${index}`
+  }
+}
+
+const procNames: Readonly<Record<NamespaceType, string>> = {
+  pid: 'pid',
+  network: 'net',
+  mount: 'mnt',
+  ipc: 'ipc',
+  uts: 'uts',
+  user: 'user',
+  cgroup: 'cgroup',
+  time: 'time'
+}
+
+/** Types of namespaces that a process has to itself, compared with ours. To join one's own user namespace is an error (setns(2)). */
+function foreignNamespaces(pid: number): NamespaceType[] {
+  return (Object.keys(NAMESPACE_FLAGS) as NamespaceType[]).filter((type) => namespaceLink('self', type) !== namespaceLink(pid, type))
+}
+
+function namespaceLink(pid: number | 'self', type: NamespaceType): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${procNames[type]}`)
+  } catch {
+    // This kernel has no such namespace.
+    return ''
+  }
+}
+
+interface StartedHook extends Disposable {
+  readonly pid: number
+  readonly pidfd: OwnedFd
+  readonly sync: OwnedFd
+  readonly stdout: OwnedFd
+  readonly stderr: OwnedFd
+}
+
+async function startHook(plan: Plan, state: string, place: HookPlace, interrupt: Interrupt): Promise<StartedHook> {
+  using stdin = stateFile(state)
+  const [stdout, stdoutEnd] = pipe()
+  const [stderr, stderrEnd] = pipe()
+  const [sync, syncEnd] = socketpairSeqpacket()
+  const ours = [stdout, stderr, sync]
+  const close = (): void => {
+    for (const fd of ours) fd[Symbol.dispose]()
+  }
+  try {
+    let spawned: number
+    try {
+      spawned = spawnHook(plan, [stdin.fd, stdoutEnd.fd, stderrEnd.fd], { sync: syncEnd.fd, init: place.init?.pidfd })
+    } finally {
+      for (const fd of [stdoutEnd, stderrEnd, syncEnd]) fd[Symbol.dispose]()
+    }
+    const pid = await hookPidOf(spawned, plan, sync.fd, interrupt)
+    const pidfd = pidfdOpen(pid)
+    ours.push(pidfd)
+    return { pid, pidfd, sync, stdout, stderr, [Symbol.dispose]: close }
+  } catch (cause) {
+    close()
+    throw cause
+  }
+}
+
+function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Record<string, number | undefined>>): number {
+  const passed = plan.fds.map(({ name, fd }) => ({ from: named[name]!, to: fd }))
+  return spawnImage({
+    image: encode(plan),
+    arg0: 'tsrun-hook',
+    fds: [...streams.map((from, to) => ({ from, to })), ...passed],
+    resetSignals: CHANGED_BY_ENGINES
+  })
+}
+
+/** A hook that joins a pid namespace is cloned by the spawned process, which tells its pid and ends. */
+async function hookPidOf(spawned: number, plan: Plan, sync: number, interrupt: Interrupt): Promise<number> {
+  if (!plan.steps.some((step) => step.call === 'clone')) return spawned
+  const message = await nextMessage(sync, interrupt)
+  waitPid(spawned, { hang: true })
+  if (message?.kind === 'initPid') return message.value
+  throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+}
+
+const describe = (plan: Plan, step: number, errno: number): string =>
+  `cannot ${plan.steps[step]?.says ?? `do step ${step}`}: ${errnoText(errno)} (${errnoName(errno)})`
+
+interface FinishedHook {
+  readonly child: EndedChild
+  readonly timedOut: boolean
+  readonly output: { readonly stdout: string; readonly stderr: string }
+}
+
+/** Reads what the hook writes until it has ended, its time is up, or we are interrupted. */
+async function untilEnd(hook: StartedHook, timeout: number | undefined, interrupt: Interrupt): Promise<FinishedHook> {
+  const stdout = tail()
+  const stderr = tail()
+  let timedOut = false
+  const kill = (): void => killGroup(hook.pid)
+  const timer =
+    timeout === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true
+          kill()
+        }, timeout * 1000)
+  const forget = interrupt.on(kill)
+  try {
+    await copyUntilEnd(hook, stdout, stderr)
+  } finally {
+    clearTimeout(timer)
+    forget()
+  }
+  const child = waitPid(hook.pid, { hang: true })!
+  return { child, timedOut, output: { stdout: stdout.text(), stderr: stderr.text() } }
+}
+
+async function copyUntilEnd(hook: StartedHook, stdout: Tail, stderr: Tail): Promise<void> {
+  const open = [
+    { fd: hook.stdout.fd, into: stdout },
+    { fd: hook.stderr.fd, into: stderr }
+  ]
+  for (let ended = false; !ended; ) {
+    const [end, ...events] = await pollAsync([{ fd: hook.pidfd.fd, events: POLLIN }, ...open.map(({ fd }) => ({ fd, events: POLLIN }))], -1)
+    ended = end !== 0
+    // An end of file stays ready for ever, so it is not asked about again.
+    const closed = open.filter(({ fd, into }, i) => events[i] !== 0 && !into.add(readMessage(fd, 65536)))
+    for (const stream of closed) open.splice(open.indexOf(stream), 1)
+  }
+  for (const { fd, into } of open) drain(fd, into)
+}
+
+/** Takes what is left in the pipe; bounded, for a process in the background may go on writing. */
+function drain(fd: number, into: Tail): void {
+  for (let i = 0; i < 16 && poll([{ fd, events: POLLIN }], 0)[0] !== 0; i++) if (!into.add(readMessage(fd, 65536))) return
+}
+
+/** The hook and all that it has started. */
+function killGroup(pid: number): void {
+  killPid(-pid, signalNumbers.SIGKILL)
+  killPid(pid, signalNumbers.SIGKILL)
+}
+
+/** Why the hook was not executed; undefined when it was. */
+async function startFailure(sync: number, plan: Plan, interrupt: Interrupt): Promise<string | undefined> {
+  const message = await nextMessage(sync, interrupt)
+  return message?.kind === 'failed' ? describe(plan, message.step, message.errno) : undefined
+}
+
+function stateFile(state: string): OwnedFd {
+  const file = ownResult(syscall('memfd_create', 'state', MFD_CLOEXEC), 'make a file for the state')
+  // At a position: the hook reads from the file's own offset, which stays 0.
+  writeSync(file.fd, Buffer.from(state), 0, undefined, 0)
+  return file
+}
+
+function pipe(): [OwnedFd, OwnedFd] {
+  const ends = new Int32Array(2)
+  check(syscall('pipe2', new Uint8Array(ends.buffer), O_CLOEXEC), 'make a pipe')
+  return [own(ends[0]!), own(ends[1]!)]
+}

@@ -1,0 +1,96 @@
+/** The id maps of a new user namespace (user_namespaces(7)): written here, or by newuidmap(1) and newgidmap(1) for an ordinary user with a range of ids. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Config, IdMapping } from '../config/types.ts'
+import { TsrunError } from '../errors/error.ts'
+import { systemError } from '../errors/wording.ts'
+
+type Kind = 'uid' | 'gid'
+
+/**
+ * Writes the maps of process `pid`, which waits for them in its new user namespace.
+ * @throws TsrunError `system` with a pointer; `unsupported` when /etc/subuid or /etc/subgid does not grant the ids
+ */
+export async function writeIdMaps(pid: number, config: Config): Promise<void> {
+  const uids = config.linux?.uidMappings ?? []
+  const gids = config.linux?.gidMappings ?? []
+  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
+  if (own.uid === 0 || (isOnly(uids, own.uid) && isOnly(gids, own.gid))) {
+    // Whoever may not set groups in the parent namespace must give the right up before the gid map is accepted (CVE-2014-8989).
+    if (own.uid !== 0) write(pid, 'setgroups', 'deny', '/linux/gidMappings')
+    write(pid, 'gid_map', lines(gids), '/linux/gidMappings')
+    write(pid, 'uid_map', lines(uids), '/linux/uidMappings')
+    return
+  }
+  await mapWithHelper('gid', pid, gids, own)
+  await mapWithHelper('uid', pid, uids, own)
+}
+
+/** One id, the caller's own: what the kernel lets everyone map. */
+const isOnly = (map: readonly IdMapping[], id: number): boolean => map.length === 1 && map[0]?.size === 1 && map[0].hostID === id
+
+const lines = (map: readonly IdMapping[]): string =>
+  map.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
+
+function write(pid: number, file: string, content: string, pointer: string): void {
+  try {
+    // The kernel wants the whole map in one write(2).
+    writeFileSync(`/proc/${pid}/${file}`, content)
+  } catch (cause) {
+    throw systemError(`write ${JSON.stringify(content.trim())} to /proc/${pid}/${file} [${pointer}]`, cause, { pointer })
+  }
+}
+
+async function mapWithHelper(kind: Kind, pid: number, map: readonly IdMapping[], own: Readonly<Record<Kind, number>>): Promise<void> {
+  const { execFileSync } = await import('node:child_process')
+  const { userInfo } = await import('node:os')
+  const args = [String(pid), ...map.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))]
+  try {
+    execFileSync(`new${kind}map`, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: helperPath() } })
+  } catch (cause) {
+    throw helperFailure(kind, map, own, userInfo().username, cause)
+  }
+}
+
+/** PATH first; engines may call us without one. */
+const helperPath = (): string => `${process.env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`
+
+function helperFailure(
+  kind: Kind,
+  map: readonly IdMapping[],
+  own: Readonly<Record<Kind, number>>,
+  user: string,
+  cause: unknown
+): TsrunError {
+  const pointer = `/linux/${kind}Mappings`
+  const helper = `new${kind}map`
+  const { code, stderr } = cause as { code?: string; stderr?: Buffer }
+  if (code === 'ENOENT') {
+    return new TsrunError('unsupported', `cannot map a range of ${kind}s: ${helper} is not installed [${pointer}]`, {
+      pointer,
+      hint: 'install the package uidmap (Debian, Ubuntu) or shadow-utils'
+    })
+  }
+  const said = stderr?.toString().trim() ?? ''
+  const missing = map.find(({ hostID, size }) => !(size === 1 && hostID === own[kind]) && !isGranted(kind, user, own.uid, hostID, size))
+  const hint = missing === undefined ? undefined : `add the line "${user}:${missing.hostID}:${missing.size}" to /etc/sub${kind}`
+  return new TsrunError('unsupported', `cannot write the ${kind} map: ${helper}: ${said} [${pointer}]`, {
+    pointer,
+    cause,
+    ...(hint === undefined ? {} : { hint })
+  })
+}
+
+/** True when a line of /etc/subuid or /etc/subgid, `user:first:count`, covers the range (subuid(5)). */
+function isGranted(kind: Kind, user: string, uid: number, first: number, size: number): boolean {
+  try {
+    return readFileSync(`/etc/sub${kind}`, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .some(
+        ([name, from, count]) =>
+          (name === user || name === String(uid)) && Number(from) <= first && first + size <= Number(from) + Number(count)
+      )
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,135 @@
+/** From a plan to an init that is ready: spawns the program, and does what only the runtime can do at each of its notices. */
+import { RLIMITS } from '../abi/prctl.ts'
+import type { CgroupLocation } from '../cgroup/index.ts'
+import type { Config } from '../config/types.ts'
+import { systemError } from '../errors/wording.ts'
+import type { OwnedFd } from '../linux/fd.ts'
+import { prlimit, waitPid } from '../linux/process.ts'
+import { poll, socketpairSeqpacket } from '../linux/socket.ts'
+import type { Plan } from '../plan/step.ts'
+import { deathOf, stepFailure } from './failure.ts'
+import { hookState, runHooks } from './hooks.ts'
+import { writeIdMaps } from './idmaps.ts'
+import { uninterrupted } from './interrupt.ts'
+import { type Child, clonesInit, hold, killChild, reap, spawnPlan, untilGone } from './program.ts'
+import { converse, type Handlers, nextMessage } from './protocol.ts'
+import type { ContainerState } from './types.ts'
+import type { Work } from './work.ts'
+
+const POLLIN = 1
+
+/** What a launch needs to know. */
+export interface Launch {
+  readonly config: Config
+  readonly plan: Plan
+  /** Our descriptor for each that the plan names, except `sync`. */
+  readonly named: Readonly<Record<string, number>>
+  /** Number of descriptors from 3 on that are passed as they are. */
+  readonly preserve: number
+  /** The container's state directory. */
+  readonly directory: string
+  readonly bundle: string
+  readonly rootfs: string
+  /** The state so far, for hooks; its pid is not known yet. */
+  readonly document: ContainerState
+  readonly cgroup: CgroupLocation | undefined
+}
+
+export interface Launched {
+  readonly init: Child
+  /** The runtime's end; init waits there for its last answer. */
+  readonly sync: OwnedFd
+}
+
+/** The processes as they become known. */
+interface Processes {
+  readonly first: Child
+  init: Child | undefined
+}
+
+/**
+ * Starts the program and talks with it until it is ready. Its descriptors belong to `work`; ending it is on the undo stack.
+ * @throws TsrunError for the step, hook, map or limit that failed
+ */
+export async function launch(what: Launch, work: Work): Promise<Launched> {
+  const { plan, config, cgroup } = what
+  const [ours, theirs] = socketpairSeqpacket()
+  const sync = work.use(ours)
+  const first = start(what, theirs)
+  work.use(first.pidfd)
+  const clones = clonesInit(plan)
+  const processes: Processes = { first, init: clones ? undefined : first }
+  work.undo.add('end the program of the container', () => endProcesses(processes, sync.fd))
+  const ending = await converse(sync.fd, handlers(what, processes, work), clones, work.interrupt)
+  const command = config.process?.args?.[0] ?? ''
+  if (ending.kind === 'failed') throw stepFailure(plan.steps[ending.step], ending, command)
+  const init = processes.init
+  if (ending.kind === 'died' || init === undefined) throw await death(init ?? first, cgroup)
+  return { init, sync }
+}
+
+/** The child's end is closed here once it was passed on: only then is the program's death the end of file. */
+function start({ plan, named, preserve, directory }: Launch, theirs: OwnedFd): Child {
+  using end = theirs
+  return spawnPlan(plan, { ...named, sync: end.fd }, preserve, directory)
+}
+
+async function death(child: Child, cgroup: CgroupLocation | undefined): Promise<Error> {
+  await untilGone(child.pidfd.fd, 1000)
+  return deathOf(reap(child.pid), cgroup)
+}
+
+function handlers(what: Launch, processes: Processes, work: Work): Handlers {
+  const { config } = what
+  const init = (): Child => processes.init ?? processes.first
+  return {
+    initPid(pid) {
+      processes.init = hold(pid)
+      work.use(processes.init.pidfd)
+      // It leaves at once, and must not stay as a zombie.
+      waitPid(processes.first.pid, { hang: true })
+    },
+    maps: () => writeIdMaps(processes.first.pid, config),
+    hooks: () => runCreateHooks(what, init(), work),
+    limits: () => setLimits(init().pid, config)
+  }
+}
+
+/** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). */
+async function runCreateHooks({ config, document, bundle, rootfs }: Launch, init: Child, { interrupt }: Work): Promise<void> {
+  const { prestart, createRuntime, createContainer } = config.hooks ?? {}
+  const state = hookState({ ...document, pid: init.pid }, 'creating')
+  await runHooks('prestart', prestart, state, { directory: bundle }, interrupt)
+  await runHooks('createRuntime', createRuntime, state, { directory: bundle }, interrupt)
+  const inside = { pid: init.pid, pidfd: init.pidfd.fd }
+  await runHooks('createContainer', createContainer, state, { directory: rootfs, init: inside }, interrupt)
+}
+
+function setLimits(pid: number, config: Config): void {
+  for (const [index, { type, soft, hard }] of (config.process?.rlimits ?? []).entries()) {
+    try {
+      prlimit(pid, RLIMITS[type], BigInt.asUintN(64, BigInt(soft)), BigInt.asUintN(64, BigInt(hard)))
+    } catch (cause) {
+      const pointer = `/process/rlimits/${index}`
+      throw systemError(`set ${type} to ${soft} (soft) and ${hard} (hard) [${pointer}]`, cause, { pointer })
+    }
+  }
+}
+
+/** Kills and reaps what is there. An init that was cloned while nobody listened any more has told its pid all the same. */
+async function endProcesses(processes: Processes, sync: number): Promise<void> {
+  await killChild(processes.first)
+  processes.init ??= await strayInit(sync)
+  if (processes.init === undefined || processes.init === processes.first) return
+  await killChild(processes.init)
+  processes.init.pidfd[Symbol.dispose]()
+}
+
+async function strayInit(sync: number): Promise<Child | undefined> {
+  while (poll([{ fd: sync, events: POLLIN }], 0)[0] !== 0) {
+    const message = await nextMessage(sync, uninterrupted)
+    if (message === undefined) return undefined
+    if (message.kind === 'initPid') return hold(message.value)
+  }
+  return undefined
+}

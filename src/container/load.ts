@@ -1,0 +1,51 @@
+/** The configuration of a container: checked when it is created, and as it was then for every later command. */
+import { parseDocument } from '../config/document.ts'
+import { checkConfig, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/types.ts'
+import { warnings } from '../config/warnings.ts'
+import { damagedState } from '../errors/wording.ts'
+import { readConfigCopy, type StateDirectory } from './store.ts'
+import type { CreateOptions } from './types.ts'
+
+export interface LoadedBundle {
+  readonly config: Config
+  readonly text: string
+}
+
+/**
+ * Reads `config.json` of the bundle, or takes the configuration that the caller has given; one that a program made is checked as one in a file is.
+ * @throws TsrunError `bundle`, `config`, `unsupported`
+ */
+export function loadBundle({ config, log }: Pick<CreateOptions, 'config' | 'log'>, bundle: string): LoadedBundle {
+  const loaded = config === undefined ? loadConfig(bundle) : checked(config)
+  if (log !== undefined) for (const { pointer, message } of warnings(loaded.config)) log('warning', `${message} [${pointer}]`)
+  return loaded
+}
+
+function checked(given: Config): LoadedBundle {
+  const config = checkConfig(given)
+  return { config, text: configText(config) }
+}
+
+/** JSON of a configuration whose 64-bit integers may be bigints, which JSON.stringify refuses. */
+export function configText(config: Config): string {
+  const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' ? `\u0000${value}` : value))
+  return marked.replace(/"\\u0000(-?\d+)"/g, '$1')
+}
+
+/**
+ * The configuration that the container was created with. It was checked then.
+ * @throws TsrunError `state` when the copy is gone or damaged
+ */
+export function loadCopy(directory: StateDirectory): Config {
+  const file = `${directory.path}/config.json`
+  let text: string
+  try {
+    text = readConfigCopy(directory)
+  } catch (cause) {
+    throw damagedState(file, (cause as Error).message, directory.id)
+  }
+  const parsed = parseDocument(text)
+  if ('problem' in parsed) throw damagedState(file, `it ${parsed.problem.message}`, directory.id)
+  return parsed.value as Config
+}

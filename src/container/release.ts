@@ -1,0 +1,70 @@
+/** From a ready init to the user's process: startContainer hooks, the word to go, execve, poststart hooks. What `start` and `run` have in common. */
+import { closeSync, constants, openSync } from 'node:fs'
+import type { Config } from '../config/types.ts'
+import { startFailure } from './failure.ts'
+import { hookState, runHooks } from './hooks.ts'
+import type { Interrupt } from './interrupt.ts'
+import { outcome } from './protocol.ts'
+import type { ContainerRecord } from './record.ts'
+import { stateDocument } from './status.ts'
+
+const O_PATH = 0o10000000
+
+export interface Release {
+  readonly record: ContainerRecord
+  readonly config: Config
+  /** Of init. */
+  readonly pidfd: number
+  readonly interrupt: Interrupt
+}
+
+/** Runs in the container's namespaces, where the container's own files are the ones that are found. */
+export async function runStartContainerHooks({ record, config, pidfd, interrupt }: Release): Promise<void> {
+  const hooks = config.hooks?.startContainer
+  if (hooks === undefined) return
+  const state = hookState(stateDocument(record, 'created'), 'created')
+  const place = { directory: '/', init: { pid: record.init_process_pid, pidfd }, defaultEnv: config.process?.env ?? [] }
+  await runHooks('startContainer', hooks, state, place, interrupt)
+}
+
+/** After the user's process was executed, before the command returns. */
+export async function runPoststartHooks({ record, config, interrupt }: Release): Promise<void> {
+  const state = hookState(stateDocument(record, 'running'), 'running')
+  await runHooks('poststart', config.hooks?.poststart, state, { directory: record.bundle }, interrupt)
+}
+
+/**
+ * Lets init go, and waits until it has become the user's process.
+ * @param go gives the word, and returns the descriptor on which init reports
+ * @throws TsrunError for the step that failed; for a command that could not be executed, with the cause
+ */
+export async function letGo({ record, config, interrupt }: Release, go: () => number): Promise<void> {
+  const root = openRoot(record.init_process_pid)
+  try {
+    const failed = await outcome(go(), interrupt)
+    if (failed === undefined) return
+    const step = record.steps[failed.step]
+    const command = config.process?.args?.[0] ?? ''
+    const cause = step?.code === 'command-not-executable' && root !== undefined ? await causeOf(step.says, root, config) : undefined
+    throw startFailure(step, failed, command, cause)
+  } finally {
+    if (root !== undefined) closeSync(root)
+  }
+}
+
+/** The container's root, kept to look at the command if it cannot be executed: by then init is gone, and its mounts with it. */
+function openRoot(pid: number): number | undefined {
+  try {
+    return openSync(`/proc/${pid}/root`, O_PATH | constants.O_DIRECTORY)
+  } catch {
+    return undefined
+  }
+}
+
+/** `execute "/bin/x"` names the path that was tried, which a search in PATH has found. */
+async function causeOf(says: string, root: number, config: Config): Promise<string | undefined> {
+  const path = /^execute ("(?:[^"\\]|\\.)*")/.exec(says)?.[1]
+  if (path === undefined) return undefined
+  const { diagnose } = await import('./diagnose.ts')
+  return diagnose(root, JSON.parse(path), config)
+}

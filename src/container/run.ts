@@ -1,0 +1,94 @@
+/** `run`: create and start in one, and in the foreground the container's whole life. */
+import { shellStatus } from '../abi/structs.ts'
+import type { Config } from '../config/types.ts'
+import { type OwnedFd, own } from '../linux/fd.ts'
+import { setSubreaper } from '../linux/process.ts'
+import { announce } from './announce.ts'
+import { connectConsole } from './console.ts'
+import { construct } from './construct.ts'
+import { destroy } from './destroy.ts'
+import { lock } from './lock.ts'
+import { answer } from './protocol.ts'
+import { untilInitEnds } from './reaper.ts'
+import type { ContainerRecord } from './record.ts'
+import { letGo, runPoststartHooks, runStartContainerHooks } from './release.ts'
+import { forwardSignals } from './signals.ts'
+import { directoryExists, type StateDirectory } from './store.ts'
+import { openTerminal, type Terminal } from './terminal.ts'
+import type { RunOptions, RunResult } from './types.ts'
+import { type Work, withUndo } from './work.ts'
+
+/** A container whose process runs, in the foreground. */
+interface Running {
+  readonly directory: StateDirectory
+  readonly record: ContainerRecord
+  readonly config: Config
+  readonly pidfd: OwnedFd
+  readonly forwarding: Disposable
+}
+
+/**
+ * Creates and starts a container. Detached, it returns when the process runs. Otherwise signals go to the container, its terminal or standard
+ * streams are the caller's, and when it has ended it is deleted, unless `keep`.
+ * @throws TsrunError
+ */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const detached = options.detach === true
+  if (detached) {
+    return withUndo(options, async (work) => {
+      const { record } = await begin(options, connectConsole(options.consoleSocket), work)
+      return { exitStatus: 0, pid: record.init_process_pid }
+    })
+  }
+  // A wish that has to be spoken out: it changes the whole process, which in a library is somebody else's.
+  const subreaper = options.noSubreaper === false
+  if (subreaper) setSubreaper()
+  using terminal = openTerminal()
+  const running = await withUndo(options, async (work) => beginForeground(options, terminal, work))
+  return stay(running, terminal, subreaper, options)
+}
+
+/** Until the user's process runs. */
+async function begin(options: RunOptions, console: (work: Work) => number, work: Work) {
+  const made = await construct(options, { release: 'sync', detached: options.detach === true, console }, work)
+  const { init, record, config, sync } = made
+  announce(made, options, work)
+  const release = { record, config, pidfd: init.pidfd.fd, interrupt: work.interrupt }
+  await runStartContainerHooks(release)
+  await letGo(release, () => {
+    answer(sync.fd)
+    return sync.fd
+  })
+  await runPoststartHooks(release)
+  return made
+}
+
+async function beginForeground(options: RunOptions, terminal: Terminal, work: Work): Promise<Running> {
+  const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
+  const { directory, record, config, init } = await begin(options, console, work)
+  terminal.receive()
+  // Before the listener for interrupts goes: what comes in this moment is forwarded.
+  const forwarding = forwardSignals(init.pidfd.fd)
+  return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding }
+}
+
+async function stay(running: Running, terminal: Terminal, subreaper: boolean, options: RunOptions): Promise<RunResult> {
+  using _ = running.pidfd
+  using __ = running.forwarding
+  const pid = running.record.init_process_pid
+  try {
+    const relayed = terminal.relay(running.pidfd.fd)
+    const child = await untilInitEnds(pid, running.pidfd.fd, subreaper)
+    await relayed
+    return { exitStatus: child === undefined ? 0 : shellStatus(child), pid }
+  } finally {
+    if (options.keep !== true) await remove(running, options)
+  }
+}
+
+/** Somebody may have deleted it already. */
+async function remove({ directory, record, config }: Running, { log }: RunOptions): Promise<void> {
+  if (!directoryExists(directory)) return
+  using _ = await lock(directory, 'delete')
+  await destroy(directory, record, config, (message) => log?.('warning', message))
+}
