@@ -14,7 +14,7 @@
  */
 import { openSync } from 'node:fs'
 import type { LogLevel } from '../container/types.ts'
-import { cannotOpenLog, invalidLogFormat } from '../errors/wording.cli.ts'
+import { fileError, invalidLogFormat } from '../errors/wording.cli.ts'
 import { printError, writeAll } from './print.ts'
 import { inLines, inOneLine, type Report } from './report.ts'
 
@@ -67,8 +67,7 @@ function open(file: string): number {
   try {
     return openSync(file, 'a', 0o644)
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    throw cannotOpenLog(file, code, /: ([^,]*),/.exec(message)?.[1] ?? message)
+    throw fileError(`open the log ${JSON.stringify(file)}`, error)
   }
 }
 

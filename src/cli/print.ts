@@ -1,19 +1,20 @@
 /** Writing to standard output and standard error, synchronously: the process ends right after. */
 import { writeSync } from 'node:fs'
+import { fileError } from '../errors/wording.cli.ts'
 
 /** Exit status of a process that SIGPIPE ended; what a C program in our place would show its parent. */
 const SIGPIPE_STATUS = 141
 
 /**
  * Writes to standard output. Ends the process quietly when nobody reads any more (Node and Bun ignore SIGPIPE, so write(2) fails with EPIPE).
- * @throws Error with `code` for every other errno, such as ENOSPC
+ * @throws TsrunError `system` for every other errno, such as ENOSPC
  */
 export function print(text: string): void {
   try {
     writeAll(1, text)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') process.exit(SIGPIPE_STATUS)
-    throw error
+    throw fileError('write to standard output', error)
   }
 }
 

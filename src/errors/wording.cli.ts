@@ -36,8 +36,13 @@ export const notBuilt = (command: string): TsrunError => new TsrunError('unsuppo
 export const invalidLogFormat = (value: string): TsrunError =>
   new TsrunError('usage', `invalid log-format: ${value}`, { hint: 'use text or json' })
 
-export const cannotOpenLog = (file: string, errno: string, reason: string): TsrunError =>
-  new TsrunError('system', `cannot open the log ${JSON.stringify(file)}: ${reason} (${errno})`, { errno })
+/** A call of node:fs failed: `cannot <action>: no such file or directory (ENOENT)`. */
+export const fileError = (action: string, error: unknown): TsrunError => {
+  const { code = '', message } = error as NodeJS.ErrnoException
+  // Node's own form is "ENOENT: no such file or directory, open '/x'".
+  const reason = /^E[A-Z0-9]+: ([^,]*)/.exec(message)?.[1] ?? message
+  return new TsrunError('system', `cannot ${action}: ${reason}${code === '' ? '' : ` (${code})`}`, { errno: code, cause: error })
+}
 
 export const invalidRootless = (value: string): TsrunError =>
   new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --rootless: must be auto, true or false`)

@@ -1,8 +1,7 @@
 /** `tsrun spec` */
 import { statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { specExists } from '../../errors/wording.cli.ts'
-import { systemError } from '../../errors/wording.ts'
+import { fileError, specExists } from '../../errors/wording.cli.ts'
 import type { Main } from '../commands.ts'
 import { exampleConfig } from '../example.ts'
 
@@ -17,7 +16,7 @@ export const main: Main<'spec'> = async ({ flags }) => {
   try {
     writeFileSync(file, JSON.stringify(config, null, '\t'), { flag: 'wx', mode: 0o666 })
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? specExists(file) : systemError(`write ${JSON.stringify(file)}`, error)
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? specExists(file) : fileError(`write ${JSON.stringify(file)}`, error)
   }
   return 0
 }
