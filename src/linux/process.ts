@@ -147,7 +147,7 @@ export function getLimit(pid: number, resource: number): { soft: bigint; hard: b
  * which is ours: so a record that another process left in the environment is not mistaken for it.
  */
 export function callerLimits(): { nofile?: { readonly soft: number; readonly hard: number } } {
-  const [pid, soft = ''] = (process.env['TSRUN_CALLER_NOFILE'] ?? '').split(':')
+  const [pid, soft = ''] = (process.env.TSRUN_CALLER_NOFILE ?? '').split(':')
   if (Number(pid) !== process.pid || !/^\d{1,10}$/.test(soft)) return {}
   const now = getLimit(0, RLIMITS.RLIMIT_NOFILE)
   return Number(soft) === Number(now.soft) ? {} : { nofile: { soft: Number(soft), hard: Number(now.hard) } }
