@@ -22,8 +22,14 @@ function explainSample(): string {
   return ['```', '$ tsrun explain BUNDLE', ...lines.slice(0, head), middle, ...lines.slice(-tail), '```'].join('\n')
 }
 
+/** The example program, which is compiled and run as well. */
+function libraryExample(): string {
+  const source = readFileSync(join(root, 'examples/library.ts'), 'utf8')
+  return ['```ts', source.slice(source.indexOf('import')).trimEnd(), '```'].join('\n')
+}
+
 /** What each named part consists of. */
-const PARTS: Readonly<Record<string, () => string>> = { explain: explainSample }
+const PARTS: Readonly<Record<string, () => string>> = { explain: explainSample, library: libraryExample }
 
 /** `text` with all its generated parts made anew. */
 function filled(text: string): string {

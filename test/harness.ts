@@ -155,15 +155,16 @@ let calls = 0
 /**
  * Runs a command with stdout and stderr going to files. (Pipes would stay open for as long as a created container holds them.)
  *
- * @param scratch directory for the two files
+ * @param directory of the sandbox; the two files go to `calls` in it
  */
-export function call(scratch: string, command: readonly string[], options: CallOptions = {}): Result {
+export function call(directory: string, command: readonly string[], options: CallOptions = {}): Result {
+  const scratch = join(directory, 'calls')
   const [out, err] = [join(scratch, `${++calls}.out`), join(scratch, `${calls}.err`)]
   const [outFd, errFd] = [openSync(out, 'a'), openSync(err, 'a')]
   const [program = '', ...args] = [...(options.wrapper ?? []), ...command]
   const { status, signal, error } = spawnSync(program, args, {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', outFd, errFd, ...(options.fds ?? [])],
-    env: { PATH: process.env.PATH, TSRUN_TEST: scratch, ...options.env },
+    env: { PATH: process.env.PATH, TSRUN_TEST: directory, ...options.env },
     timeout: options.timeoutMs ?? CALL_TIMEOUT_MS,
     killSignal: 'SIGKILL',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -244,7 +245,7 @@ export class Sandbox {
     const name = path.slice(path.lastIndexOf('/') + 1)
     const wrapper = name === 'crun' && isHybrid() ? WITHOUT_UNIFIED : []
     const wrapped = { ...options, wrapper: [...(options.wrapper ?? []), ...wrapper] }
-    return call(join(this.directory, 'calls'), [path, '--root', this.root(name), ...args], wrapped)
+    return call(this.directory, [path, '--root', this.root(name), ...args], wrapped)
   }
 
   tsrun(...args: string[]): Result {
@@ -252,7 +253,7 @@ export class Sandbox {
   }
 
   tsrunWith(options: CallOptions, ...args: string[]): Result {
-    return call(join(this.directory, 'calls'), [tsrunPath(), '--root', this.root(), ...args], options)
+    return call(this.directory, [tsrunPath(), '--root', this.root(), ...args], options)
   }
 
   runc(...args: string[]): Result {

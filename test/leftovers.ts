@@ -4,9 +4,9 @@ import { join } from 'node:path'
 
 /** Where to look. */
 export interface Scope {
-  /** A process is looked at when its command line, environment, working directory, root or mounts name this directory. */
+  /** The sandbox. Whatever it starts has `TSRUN_TEST` in its environment, set to this. */
   readonly directory: string
-  /** Container ids, and so their cgroups, begin with this. */
+  /** Last component of `directory`, which is random; container ids, and so their cgroups, begin with it. */
   readonly prefix: string
   /** State directories: everything in them counts. */
   readonly roots: readonly string[]
@@ -40,16 +40,44 @@ function list(path: string): string[] {
   }
 }
 
-/** Pids of all processes but our own that have to do with `scope.directory`. */
+/** When a process was started, in clock ticks since boot (field 22 of proc_pid_stat(5)); the name before it may hold spaces. */
+const startTime = (pid: number | string): number =>
+  Number(
+    readOrEmpty(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, '')
+      .split(' ')[19] ?? 0
+  )
+
+/**
+ * True when its root is a root file system in the sandbox. Only the mount of `/` counts: what is mounted in the sandbox itself
+ * is in the mountinfo of every process of the machine.
+ */
+function hasRootIn(pid: string, { prefix }: Scope): boolean {
+  const lines = readOrEmpty(`/proc/${pid}/mountinfo`).split('\n')
+  const roots = lines.map((line) => line.split(' ')).filter((fields) => fields[4] === '/')
+  return roots.some((fields) => fields[3]?.includes(`/${prefix}/`))
+}
+
+const isMarked = (pid: string, { directory }: Scope): boolean =>
+  readOrEmpty(`/proc/${pid}/environ`)
+    .split('\0')
+    .some((variable) => variable === `TSRUN_TEST=${directory}`)
+
+const isInCgroup = (pid: string, { prefix }: Scope): boolean => readOrEmpty(`/proc/${pid}/cgroup`).includes(`/${prefix}`)
+
+/**
+ * Pids of the processes that the sandbox has started, and that it may therefore kill.
+ *
+ * Those that carry its mark in their environment, are in a cgroup of one of its containers, or have one of its root file systems as
+ * their root; and of these only what was started after this process. A mere mention of the directory proves nothing.
+ */
 export function processesOf(scope: Scope): number[] {
-  const concerns = (pid: string): boolean => {
-    const files = ['cmdline', 'environ', 'mountinfo', 'cgroup'].map((name) => readOrEmpty(`/proc/${pid}/${name}`))
-    const links = ['cwd', 'root', 'exe'].map((name) => linkOrEmpty(`/proc/${pid}/${name}`))
-    return [...files, ...links].some((text) => text.includes(scope.directory) || text.includes(`/${scope.prefix}`))
-  }
-  const own = new Set([process.pid, process.ppid])
+  const ownStart = startTime('self')
+  const isOurs = (pid: string): boolean =>
+    startTime(pid) >= ownStart && (isMarked(pid, scope) || isInCgroup(pid, scope) || hasRootIn(pid, scope))
+  const never = new Set([1, process.pid, process.ppid])
   return list('/proc')
-    .filter((name) => /^\d+$/.test(name) && !own.has(Number(name)) && concerns(name))
+    .filter((name) => /^\d+$/.test(name) && !never.has(Number(name)) && isOurs(name))
     .map(Number)
 }
 
@@ -86,6 +114,8 @@ const describe = (pid: number): string => {
 
 /** Files that a runtime could have unpacked or forgotten where everybody looks. */
 const SHARED_DIRECTORIES = ['/tmp', '/var/tmp', '/dev/shm', '/run'] as const
+/** It stays when it is empty. */
+const DEFAULT_ROOT = '/run/tsrun'
 const OURS = /tsrun(?!-test-)|koffi|^\.?bun|\.node$/
 
 /** Everything there is now. */
@@ -100,7 +130,7 @@ export function snapshot(scope: Scope): Snapshot {
     ...scope.roots.flatMap((root) => list(root).map((name) => `state ${join(root, name)}`)),
     ...SHARED_DIRECTORIES.flatMap((directory) =>
       list(directory)
-        .filter((name) => OURS.test(name))
+        .filter((name) => OURS.test(name) && join(directory, name) !== DEFAULT_ROOT)
         .map((name) => `file ${join(directory, name)}`)
     )
   ])

@@ -1,0 +1,60 @@
+/** Nothing is left behind; and what would be is seen. */
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import t from 'tap'
+import { asRoot, sandbox } from './harness.ts'
+import { added, mountPoints, processesOf } from './leftovers.ts'
+
+const CONTAINERS = 200
+
+t.test(`${CONTAINERS} containers leave nothing behind`, { skip: asRoot }, async (t) => {
+  const box = sandbox(t)
+  const bundle = box.bundle()
+  box.tsrun('run', '--bundle', bundle, box.id())
+  const before = box.snapshot()
+  const failures: string[] = []
+  for (let i = 0; i < CONTAINERS; i++) {
+    const id = box.id()
+    for (const args of [
+      ['create', '--bundle', bundle, id],
+      ['start', id],
+      ['delete', '--force', id]
+    ]) {
+      const { status, stderr } = box.tsrun(...args)
+      if (status !== 0) failures.push(`${args.join(' ')}: ${status} ${stderr}`)
+    }
+  }
+  t.same(failures, [])
+  t.same(await box.leftovers(before), [])
+})
+
+t.test('a leftover is seen, whatever it is', { skip: asRoot }, async (t) => {
+  const box = sandbox(t)
+  const before = box.snapshot()
+  const id = box.id()
+  const hierarchy = mountPoints().find(({ type }) => type === 'cgroup' || type === 'cgroup2')?.point ?? ''
+  mkdirSync(join(hierarchy, id))
+  mkdirSync(box.root(), { recursive: true })
+  writeFileSync(join(box.root(), 'left'), '')
+  const descriptor = openSync('/dev/null', 'r')
+  const child = spawn('/bin/sleep', ['60'], { env: { TSRUN_TEST: box.directory }, stdio: 'ignore' })
+  const found = (await box.leftovers(before)).map((line) => line.split(' ')[0])
+  child.kill('SIGKILL')
+  closeSync(descriptor)
+  rmdirSync(join(hierarchy, id))
+  for (const kind of ['process', 'cgroup', 'descriptor', 'state']) t.ok(found.includes(kind), kind)
+  t.same(added(new Set(['mount / (ext4)']), new Set(['mount / (ext4)', 'mount /x (tmpfs)'])), ['mount /x (tmpfs)'])
+})
+
+t.test('a process that only mentions the sandbox is not taken for its own', async (t) => {
+  const box = sandbox(t)
+  const prefix = basename(box.directory)
+  const child = spawn('/bin/sh', ['-c', 'sleep 60', box.directory], {
+    env: { MENTION: box.directory },
+    cwd: box.directory,
+    stdio: 'ignore'
+  })
+  t.notOk(processesOf({ directory: box.directory, prefix, roots: [] }).includes(child.pid ?? 0))
+  child.kill('SIGKILL')
+})
