@@ -19,8 +19,14 @@ export const pidfdOpen = (pid: number): OwnedFd => ownResult(syscall('pidfd_open
 /** Sends `signal` (0 only checks) to the very process that `pidfd` refers to; returns 0 or -errno, -ESRCH when it has been reaped. */
 export const pidfdSendSignal = (pidfd: number, signal: number): number => syscall('pidfd_send_signal', pidfd, signal, null, 0)
 
-/** kill(2); returns 0 or -errno. The pid may by now be another process's: use a pidfd wherever the process is not our own child. */
-export const killPid = (pid: number, signal: number): number => syscall('kill', pid, signal)
+/**
+ * kill(2); returns 0 or -errno; a negative pid is a process group. The pid may by now be another process's: use a pidfd wherever the process is not our own child.
+ * Throws a RangeError for -1, 0 and 1, which mean everything, our own group, and the host's init.
+ */
+export function killPid(pid: number, signal: number): number {
+  if (!Number.isInteger(pid) || Math.abs(pid) < 2) throw new RangeError(`kill(${pid})`)
+  return syscall('kill', pid, signal)
+}
 
 /**
  * Reaps child `pid` (wait4(2)). With `hang` it waits for its end; without, it returns undefined while the child runs.
