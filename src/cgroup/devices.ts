@@ -113,7 +113,8 @@ function takeBack(exceptions: Map<string, Rule>, rule: Rule): void {
   for (const [key, exception] of exceptions) {
     const { type, major, minor, access } = exception
     if (type !== rule.type || (access & rule.access) === 0 || !meet(major, rule.major) || !meet(minor, rule.minor)) continue
-    if (!covers(rule.major, major) || !covers(rule.minor, minor)) throw partialDeviceRule(ruleText(rule), ruleText(exception), rule.pointer)
+    if (!covers(rule.major, major) || !covers(rule.minor, minor))
+      throw partialDeviceRule(ruleText(rule), ruleText(exception), rule.pointer === base ? exception.pointer : rule.pointer)
     const rest = access & ~rule.access
     if (rest === 0) exceptions.delete(key)
     else exceptions.set(key, { ...exception, access: rest })

@@ -12,10 +12,10 @@ const LIMIT_MS = 4000
 
 /**
  * Removes the container's cgroups and those that were made below them; one that is gone already is fine. The processes must be dead or dying:
- * it waits for up to 4 s. Throws TsrunError `cgroup` that names what is still there.
+ * it waits for them for up to `limitMs` in all. Throws TsrunError `cgroup` that names what is still there.
  */
-export function removeCgroup(location: CgroupLocation): void {
-  const end = performance.now() + LIMIT_MS
+export function removeCgroup(location: CgroupLocation, limitMs = LIMIT_MS): void {
+  const end = performance.now() + limitMs
   for (const directory of directories(location)) {
     const errno = removeTree(directory, Math.max(end - performance.now(), 0))
     if (errno === undefined || (location.rootless && errno !== 'EBUSY')) continue

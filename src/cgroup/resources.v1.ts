@@ -1,5 +1,5 @@
 /** `linux.resources` on cgroup v1 (Documentation/admin-guide/cgroup-v1). Pure. */
-import type { Int64, ThrottleDevice } from '../config/types.ts'
+import type { Int64, Memory, ThrottleDevice } from '../config/types.ts'
 import { badName, badSwappiness, sharesTooHigh, sharesTooLow, swapBelowLimit } from '../errors/wording.cgroup.ts'
 import type { Sections } from './resources.ts'
 import type { CgroupWrite } from './types.ts'
@@ -45,8 +45,8 @@ export const v1Sections: Sections = {
     const limit = unlessZero(memory.limit)
     const swap = unlessZero(memory.swap)
     if (limit !== undefined && swap !== undefined && swap > 0 && swap < limit) throw swapBelowLimit()
-    const swappiness = memory.swappiness
-    if (swappiness !== undefined && (swappiness > 100 || swappiness < -1)) throw badSwappiness(String(swappiness))
+    const swappiness = swappinessOf(memory)
+    if (swappiness !== undefined && (swappiness > 100 || swappiness < 0)) throw badSwappiness(String(swappiness))
     // Without swap accounting there is no memsw file, and then nothing limits memory and swap anyway.
     const unlimited = limit !== undefined && limit < 0 && swap === undefined
     const setLimit = set('memory', 'memory.limit_in_bytes', limit, 'memory/limit')
@@ -59,12 +59,7 @@ export const v1Sections: Sections = {
       ...(swapFirst ? [...setSwap, ...setLimit] : [...setLimit, ...setSwap]),
       ...set('memory', 'memory.soft_limit_in_bytes', unlessZero(memory.reservation), 'memory/reservation'),
       ...set('memory', 'memory.oom_control', memory.disableOOMKiller ? 1 : undefined, 'memory/disableOOMKiller'),
-      ...set(
-        'memory',
-        'memory.swappiness',
-        swappiness === undefined || Number(swappiness) === -1 ? undefined : swappiness,
-        'memory/swappiness'
-      )
+      ...set('memory', 'memory.swappiness', swappiness, 'memory/swappiness')
     ]
   },
 
@@ -108,6 +103,10 @@ export const v1Sections: Sections = {
 
   rdma: ({ rdma = {} }) => rdmaWrites('rdma', rdma)
 }
+
+/** Engines write "not set" as -1, and in an unsigned field that is 2^64 - 1. */
+export const swappinessOf = ({ swappiness }: Memory): Int64 | undefined =>
+  swappiness === undefined || Number(swappiness) === -1 || swappiness === 2n ** 64n - 1n ? undefined : swappiness
 
 /** pids.max; 0 becomes 1, since the kernel would let not even init fork a thread but a limit of 0 reads as "none" elsewhere. */
 export const pidsMax = (limit: Int64 | undefined): string | undefined =>

@@ -2,7 +2,7 @@
 import type { BlockIo, Int64, Memory, Resources, ThrottleDevice } from '../config/types.ts'
 import { swapBelowLimit, swapWithoutLimit } from '../errors/wording.cgroup.ts'
 import type { SectionName, Sections } from './resources.ts'
-import { pidsMax, rdmaWrites } from './resources.v1.ts'
+import { pidsMax, rdmaWrites, swappinessOf } from './resources.v1.ts'
 import type { CgroupWrite, Ignored } from './types.ts'
 
 const base = '/linux/resources'
@@ -133,7 +133,7 @@ const throttle = (key: string, devices: readonly ThrottleDevice[] = [], field: s
 export function ignoredByV2(section: SectionName, { memory, cpu, blockIO, network }: Resources): Ignored[] {
   const fields: Partial<Record<SectionName, Record<string, boolean>>> = {
     memory: {
-      'memory/swappiness': memory?.swappiness !== undefined && Number(memory.swappiness) !== -1,
+      'memory/swappiness': memory !== undefined && swappinessOf(memory) !== undefined,
       'memory/disableOOMKiller': memory?.disableOOMKiller === true
     },
     cpu: {
