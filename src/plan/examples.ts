@@ -1,6 +1,6 @@
 /** Configs and facts that the golden plans are made of. Only tests import this. */
 import type { Architecture } from '../abi/syscalls.ts'
-import { defaultSpec, rootlessSpec } from '../config/spec.ts'
+import { specDocument } from '../config/spec.ts'
 import type { Config } from '../config/types.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 
@@ -110,9 +110,9 @@ export interface Example {
 
 /** By the name of the golden file. */
 export const examples: Readonly<Record<string, Example>> = {
-  default: { config: defaultSpec({ cgroupV2: false }), facts: {}, options: {} },
+  default: { config: specDocument({ rootless: false, euid: 0, egid: 0, cgroupV2: false }), facts: {}, options: {} },
   rootless: {
-    config: rootlessSpec({ euid: 1000, egid: 1000, cgroupV2: true }),
+    config: specDocument({ rootless: true, euid: 1000, egid: 1000, cgroupV2: true }),
     facts: {
       rootless: true,
       euid: 1000,
