@@ -63,6 +63,10 @@ export const ldrbIndexed = (register: RegisterW, base: RegisterX, index: Registe
 export const ldrLabel = (register: RegisterW, label: string): Instruction =>
   branch(`ldr ${register}, ${label}`, 0x1800_0000 | number(register), label, 19)
 
+/** Loads 64 bits from a label within 1 MiB. */
+export const ldrXLabel = (register: RegisterX, label: string): Instruction =>
+  branch(`ldr ${register}, ${label}`, 0x5800_0000 | number(register), label, 19)
+
 const immediate =
   (name: string, opcode: number) =>
   (to: Register, from: Register, value: number): Instruction =>
@@ -89,6 +93,9 @@ const three =
 export const and = three('and', 0x0a00_0000)
 export const orr = three('orr', 0x2a00_0000)
 export const eor = three('eor', 0x4a00_0000)
+
+/** to = a + b */
+export const addRegister = three('add', 0x0b00_0000)
 
 /** Sets the flags of a - b. */
 export const cmpRegister = (a: Register, b: Register): Instruction =>
@@ -151,6 +158,16 @@ export const adr = (to: RegisterX, label: string): Instruction => ({
 /** Stores two 32-bit registers. */
 export const stp = (first: RegisterW, second: RegisterW, base: RegisterX): Instruction =>
   word(`stp ${first}, ${second}, [${base}]`, 0x2900_0000 | (number(second) << 10) | (number(base) << 5) | number(first))
+/** to = from << bits */
+export const lsl = (to: RegisterX, from: RegisterX, bits: number): Instruction =>
+  word(`lsl ${to}, ${from}, #${bits}`, 0xd340_0000 | ((64 - bits) << 16) | ((63 - bits) << 10) | (number(from) << 5) | number(to))
+/** Jumps to the address in a register. */
+export const br = (to: RegisterX): Instruction => word(`br ${to}`, 0xd61f_0000 | (number(to) << 5))
+/** Eight bytes of data: how far away a label is. */
+export const distance = (label: string): Instruction => ({
+  text: `.quad ${label} - .`,
+  bytes: (here, resolve) => [...le32(resolve(label) - here), ...le32(resolve(label) < here ? -1 : 0)]
+})
 /** System call; only x0 changes. */
 export const svc: Instruction = word('svc #0', 0xd400_0001)
 /** Raises SIGILL. */

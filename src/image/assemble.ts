@@ -38,15 +38,15 @@ export const label = (name: string): Label => ({ label: name })
 export const reserve = (size: number): Instruction => ({ text: `reserve ${size}`, bytes: () => Array.from({ length: size }, () => 0) })
 
 /**
- * Lays `program` out from address `origin` on.
+ * Lays `program` out from address `origin` on; `externals` are labels that lie elsewhere.
  * Throws a RangeError for a label that is defined twice or nowhere, or is too far away for its instruction.
  */
-export function assemble(program: Program, origin: number): readonly Line[] {
+export function assemble(program: Program, origin: number, externals: Readonly<Record<string, number>> = {}): readonly Line[] {
   // Jumps start short and only ever grow, so this ends.
   let addresses = layOut(program, origin, (at) => () => at)
   for (;;) {
-    const next = layOut(program, origin, () => resolver(program, addresses))
-    if (next.every((address, i) => address === addresses[i])) return lines(program, addresses)
+    const next = layOut(program, origin, () => resolver(program, addresses, externals))
+    if (next.every((address, i) => address === addresses[i])) return lines(program, addresses, resolver(program, addresses, externals))
     addresses = next
   }
 }
@@ -62,8 +62,8 @@ function layOut(program: Program, origin: number, resolveAt: (at: number) => Res
   return addresses
 }
 
-function resolver(program: Program, addresses: readonly number[]): Resolve {
-  const places = new Map<string, number>()
+function resolver(program: Program, addresses: readonly number[], externals: Readonly<Record<string, number>>): Resolve {
+  const places = new Map<string, number>(Object.entries(externals))
   for (const [i, item] of program.entries()) {
     if ('bytes' in item) continue
     if (places.has(item.label)) throw new RangeError(`label "${item.label}" is defined twice`)
@@ -76,8 +76,7 @@ function resolver(program: Program, addresses: readonly number[]): Resolve {
   }
 }
 
-function lines(program: Program, addresses: readonly number[]): Line[] {
-  const resolve = resolver(program, addresses)
+function lines(program: Program, addresses: readonly number[], resolve: Resolve): Line[] {
   const out: Line[] = []
   let labels: string[] = []
   for (const [i, item] of program.entries()) {

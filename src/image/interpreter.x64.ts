@@ -11,7 +11,7 @@ import { label, type Program, reserve } from './assemble.ts'
 import { ANY_ERRNO, COMPARE, ERRNO_ENTRIES, Field, RECORD_SIZE, TABLE_HEADER_SIZE } from './record.ts'
 import {
   absolute,
-  addImmediate,
+  add,
   align,
   and,
   at,
@@ -57,7 +57,7 @@ export const program: Program = [
 
   label('step'),
   imul('ebp', 'ebx', RECORD_SIZE),
-  addImmediate('ebp', 'records'),
+  add('ebp', 'records'),
   ...(['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'] as const).flatMap(argument),
   movzxWord('eax', field('nr')),
   cmpImmediate('eax', COMPARE),

@@ -39,14 +39,14 @@ type Register = Register64 | Register32
 export interface Memory {
   readonly base?: Register64
   readonly index?: Register64
-  readonly scale?: 1 | 4
+  readonly scale?: 1 | 4 | 8
   readonly displacement: number | string
 }
 
 /** [base + displacement] */
 export const at = (base: Register64, displacement = 0): Memory => ({ base, displacement })
 /** [base + index*scale + displacement] */
-export const indexed = (base: Register64, index: Register64, scale: 1 | 4, displacement = 0): Memory => ({
+export const indexed = (base: Register64, index: Register64, scale: 1 | 4 | 8, displacement = 0): Memory => ({
   base,
   index,
   scale,
@@ -60,7 +60,7 @@ const number = (register: Register): number => (isWide(register) ? names64.index
 
 function show(memory: Memory): string {
   if (memory.base === undefined) return `[${memory.displacement}]`
-  const index = memory.index === undefined ? '' : `+${memory.index}${memory.scale === 4 ? '*4' : ''}`
+  const index = memory.index === undefined ? '' : `+${memory.index}${memory.scale === 1 ? '' : `*${memory.scale}`}`
   const n = memory.displacement as number
   return `[${memory.base}${index}${n === 0 ? '' : n < 0 ? n : `+${n}`}]`
 }
@@ -81,7 +81,8 @@ function modRM(reg: number, base: number | undefined, index: number | undefined,
   // rbp and r13 as a base have no form without displacement.
   const none = n === 0 && (base & 7) !== 5
   const mod = none ? 0 : short ? 0x40 : 0x80
-  const sib = index === undefined ? ((base & 7) === 4 ? [0x24] : []) : [(memory.scale === 4 ? 0x80 : 0) | ((index & 7) << 3) | (base & 7)]
+  const sib =
+    index === undefined ? ((base & 7) === 4 ? [0x24] : []) : [(Math.log2(memory.scale ?? 1) << 6) | ((index & 7) << 3) | (base & 7)]
   return [mod | (reg << 3) | (sib.length > 0 ? 4 : base & 7), ...sib, ...(none ? [] : short ? [n & 0xff] : le32(n))]
 }
 
@@ -136,23 +137,17 @@ export const lea = (to: Register64, of: Memory): Instruction => withMemory(`lea 
 export const imul = (to: Register32, from: Register32, by: number): Instruction =>
   fixed(`imul ${to}, ${from}, ${by}`, ...registerForm([0x6b], number(to), from, by))
 /** 81 /0 id: adds a 32-bit immediate or the address of a label. */
-export const addImmediate = (to: Register, value: number | string): Instruction => ({
+export const add = (to: Register, value: number | string): Instruction => ({
   text: `add ${to}, ${value}`,
   bytes: (_, resolve) => registerForm([0x81], 0, to, ...le32(typeof value === 'string' ? resolve(value) : value))
 })
 /** 81 /5 id: subtracts a 32-bit immediate. */
-export const subImmediate = (to: Register, value: number): Instruction =>
+export const sub = (to: Register, value: number): Instruction =>
   fixed(`sub ${to}, ${value}`, ...registerForm([0x81], 5, to, ...le32(value)))
 /** 31 /r */
 export const xor = (to: Register, from: Register): Instruction => fixed(`xor ${to}, ${from}`, ...registerForm([0x31], number(from), to))
-/** 33 /r */
-export const xorMemory = (to: Register32, from: Memory): Instruction =>
-  withMemory(`xor ${to}, ${show(from)}`, [0x33], number(to), from, false)
 /** 09 /r */
 export const or = (to: Register, from: Register): Instruction => fixed(`or ${to}, ${from}`, ...registerForm([0x09], number(from), to))
-/** 0D/81 /1 id: or with a 32-bit immediate. */
-export const orImmediate = (to: Register, value: number): Instruction =>
-  fixed(`or ${to}, ${value >>> 0}`, ...registerForm([0x81], 1, to, ...le32(value)))
 /** 21 /r */
 export const and = (to: Register, from: Register): Instruction => fixed(`and ${to}, ${from}`, ...registerForm([0x21], number(from), to))
 /** F7 /3: two's complement. */
