@@ -58,7 +58,7 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const { config, text } = loadBundle(options, bundle)
   checkTerminal(config, options, wanted)
   const rootless = isRootless(options)
-  const host = readFacts({ config, bundle, rootless, noPivot: options.noPivot === true })
+  const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
   const inherited = inheritedDescriptors(options.preserveFds ?? 0)
   const located = locate(config.linux?.cgroupsPath, options.id, { rootless })
   const first = firstRecord(options.id, bundle, config, rootless, located)

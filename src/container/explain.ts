@@ -27,7 +27,7 @@ export async function planOf(options: ExplainOptions): Promise<Plan> {
   const bundle = resolve(options.bundle ?? '.')
   const { config } = loadBundle(options, bundle)
   const rootless = isRootless(options)
-  const facts = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true })
+  const facts = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
   return compile(config, { ...facts, arch: options.arch ?? facts.arch, cgroup: cgroupOf(config, rootless) }, planOptions(config, options))
 }
 
@@ -35,11 +35,10 @@ export async function planOf(options: ExplainOptions): Promise<Plan> {
 function cgroupOf(config: Config, rootless: boolean): CgroupFacts {
   const { mode, hierarchies } = cgroupLayout()
   const { paths } = locate(config.linux?.cgroupsPath, ID, { rootless })
-  const joins = [...new Set(Object.values(paths))].map((directory) => ({
-    directory,
-    controllers: Object.keys(paths).filter((controller) => controller !== '' && paths[controller] === directory),
-    optional: rootless
-  }))
+  const joins = [...new Set(Object.values(paths))].map((directory) => {
+    const controllers = Object.keys(paths).filter((controller) => controller !== '' && paths[controller] === directory)
+    return { directory, controllers, file: controllers.length === 0 ? ('cgroup.procs' as const) : ('tasks' as const), optional: rootless }
+  })
   return { mode, hierarchies, joins }
 }
 

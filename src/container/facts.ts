@@ -2,14 +2,15 @@
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
-import type { Config, Mount } from '../config/types.ts'
+import type { Config, Mount, Seccomp } from '../config/types.ts'
 import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
 import type { HostFacts, SourceFact } from '../plan/facts.ts'
 import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
-import { inUserNamespace } from './root.ts'
+import { cacheDirectory, inUserNamespace } from './root.ts'
+import type { RuntimeOptions } from './types.ts'
 
 export interface FactsInput {
   readonly config: Config
@@ -17,16 +18,18 @@ export interface FactsInput {
   readonly bundle: string
   readonly rootless: boolean
   readonly noPivot: boolean
+  readonly log: RuntimeOptions['log']
 }
 
 /**
  * Looks at the host; the cgroup comes later, when it is made.
  * @throws TsrunError `config` when the root file system or the source of a bind mount is not there
  */
-export function readFacts({ config, bundle, rootless, noPivot }: FactsInput): Omit<HostFacts, 'cgroup'> {
+export async function readFacts({ config, bundle, rootless, noPivot, log }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
   const rootfs = rootfsPath(bundle, config)
   const sources = bindSources(config.mounts ?? [], bundle)
   const nofile = callerLimits().nofile
+  const seccomp = config.linux?.seccomp === undefined ? undefined : await compiledFilter(config.linux.seccomp, log)
   return Object.freeze({
     arch: architecture,
     kernel: kernelVersion(),
@@ -44,8 +47,16 @@ export function readFacts({ config, bundle, rootless, noPivot }: FactsInput): Om
     lastCapability: lastCapability(),
     permittedCapabilities: permittedCapabilities(),
     setgroupsDenied: setgroupsDenied(config, rootless),
-    ...(nofile === undefined ? {} : { callerNofile: nofile })
+    ...(nofile === undefined ? {} : { callerNofile: nofile }),
+    ...(seccomp === undefined ? {} : { seccomp })
   })
+}
+
+/** Imported only for containers that have a filter: libseccomp takes a while to load. */
+async function compiledFilter(profile: Seccomp, log: RuntimeOptions['log']): Promise<NonNullable<HostFacts['seccomp']>> {
+  const { compileSeccomp } = await import('../seccomp/compile.ts')
+  const { program, flags } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), log })
+  return { filter: program, flags }
 }
 
 /** Where the root file system is, made absolute; not resolved. */
