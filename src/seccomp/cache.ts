@@ -1,89 +1,59 @@
-/**
- * Compiled programs, one file for each profile. An entry holds the whole profile that it was made from, which is compared byte for byte:
- * no two profiles can be taken for each other, so the name needs no cryptographic hash (and importing one costs more than compiling).
- *
- *     0   "tsrunbpf"                8   u32 version of this format and of the compiler
- *     12  u32 length of key        16   u32 length of stamp       20   u32 length of program
- *     24  u32 1: it notifies       28   u32 0                     32   checksum of the program, 16 characters
- *     48  key: what was compiled;  stamp: which libseccomp did it;  program
- */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync
-} from 'node:fs'
+/** Compiled programs in a directory, one file for each profile; entry.ts has the format. */
+import { closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { AT_FDCWD, O_CLOEXEC } from '../abi/fcntl.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Seccomp } from '../config/types.ts'
 import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
-import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
+import { syscall } from '../linux/ffi.ts'
+import { type Compiled, type Entry, HEADER_SIZE, MAX_ENTRY_SIZE, packEntry, unpackEntry, VERSION } from './entry.ts'
 import { fingerprint } from './fingerprint.ts'
+import { statusOfFd, statusOfPath, statusOfTarget } from './statx.ts'
 
-/** To be raised whenever the same profile would compile to another program. */
-const VERSION = 1
-
-const MAGIC = 0x6670_626e_7572_7374n
-const HEADER_SIZE = 48
 /** An engine has a handful of profiles; whatever makes more must not fill the disk. */
 const MAX_ENTRIES = 64
-const MAX_ENTRY_SIZE = 4 << 20
 
-export interface Entry {
-  readonly program: Uint8Array
-  readonly listener: boolean
-}
-
-/** Where the library that compiles comes from. */
+/** The library that compiles. */
 export interface Compiler {
-  readonly version: string
+  /** The file that it was loaded from. */
   path(): string
 }
 
-export interface Cache {
-  /** The program for this profile, when there is one that the installed libseccomp has made. */
-  read(): Entry | undefined
-  /** Keeps a program. What goes wrong is logged, and no error. */
-  write(entry: Entry, compiler: Compiler): void
+/** The place of one profile in a cache. */
+export interface Place {
+  readonly directory: string
+  readonly path: string
+  readonly key: string
 }
 
-/** The place of `profile` in the cache at `directory`. Nothing is read or made yet. */
-export function openCache(
-  directory: string,
-  profile: Seccomp,
-  { arch, log }: { readonly arch: Architecture; readonly log?: RuntimeOptions['log'] | undefined }
-): Cache {
+/** Where `profile` is kept. Nothing is read or made. */
+export function placeOf(directory: string, profile: Seccomp, arch: Architecture): Place {
   const key = keyOf(profile, arch)
-  const path = `${directory}/${fingerprint(key)}.bpf`
-  return {
-    read: () => {
-      const contents = readOwn(path)
-      return contents && entryOf(contents, key)
-    },
-    write: (entry, compiler) => {
-      const why = unsafe(directory)
-      if (why !== undefined) return log?.('warning', wording.cacheUnsafe(directory, why))
-      try {
-        replace(directory, path, pack(key, Buffer.from(stampOf(compiler)), entry))
-      } catch (error) {
-        log?.('warning', wording.cacheNotWritten(directory, String(error)))
-      }
-    }
+  return { directory, path: `${directory}/${fingerprint(key)}.bpf`, key }
+}
+
+/** The program at `place`, when there is one that is ours and that the installed libseccomp has made. */
+export function readCached({ path, key }: Place): Compiled | undefined {
+  const bytes = readOwn(path)
+  const entry = bytes && unpackEntry(bytes, key)
+  return entry && isUpToDate(entry) ? entry : undefined
+}
+
+/** Keeps a program. What goes wrong is logged, and no error. */
+export function keep({ directory, path, key }: Place, compiled: Compiled, compiler: Compiler, log: RuntimeOptions['log']): void {
+  try {
+    const why = unsafe(directory)
+    if (why === undefined) replace(directory, path, packEntry(key, { ...compiled, ...madeBy(compiler) }))
+    else log?.('warning', wording.cacheUnsafe(directory, why))
+  } catch (error) {
+    log?.('warning', wording.cacheNotWritten(directory, String(error)))
   }
 }
 
-/** What the program depends on. Where the listener is differs between containers and does not count; that there is one does. */
-function keyOf(profile: Seccomp, arch: Architecture): Buffer {
+/** All that the program depends on. Where the listener is differs between containers and does not count; that there is one does. */
+function keyOf(profile: Seccomp, arch: Architecture): string {
   const compiled = { ...profile, listenerPath: Boolean(profile.listenerPath), listenerMetadata: Boolean(profile.listenerMetadata) }
-  return Buffer.from(`${VERSION} ${arch} ${toJson(compiled)}`)
+  return `${VERSION} ${arch} ${toJson(compiled)}`
 }
 
 function toJson(value: object): string {
@@ -95,91 +65,60 @@ function toJson(value: object): string {
   }
 }
 
-/** Names the library's file and its state; the path stands alone on the first line. */
-function stampOf(compiler: Compiler): string {
-  const path = compiler.path()
-  return `${path}\n${compiler.version} ${fileState(path)}`
+/** The library's file and its state. Throws TsrunError when the file is gone. */
+function madeBy(compiler: Compiler): Pick<Entry, 'library' | 'identity'> {
+  const library = compiler.path()
+  const identity = statusOfTarget(library)?.identity()
+  if (identity === undefined) throw new Error(`${library} is gone`)
+  return { library, identity }
 }
 
-function fileState(path: string): string {
-  const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path)
-  return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`
+function isUpToDate({ library, identity }: Entry): boolean {
+  const now = statusOfTarget(library)?.identity()
+  return now !== undefined && now.join() === identity.join()
 }
 
-function isUpToDate(stamp: string): boolean {
-  const end = stamp.indexOf('\n')
+/** The contents of a regular file that only we can have written, or undefined. */
+function readOwn(path: string): Uint8Array | undefined {
+  // O_NONBLOCK: a FIFO must not hold us up.
+  const fd = syscall('openat', AT_FDCWD, path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC)
+  if (fd < 0) return undefined
   try {
-    return end > 0 && stamp.endsWith(` ${fileState(stamp.slice(0, end))}`)
-  } catch {
-    return false
-  }
-}
-
-/** A regular file that only we can have written, or undefined. */
-function readOwn(path: string): Buffer | undefined {
-  let fd: number | undefined
-  try {
-    // O_NONBLOCK: a FIFO must not hold us up.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    const { mode, uid, size, nlink } = fstatSync(fd)
-    const ours = (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o077) === 0 && uid === process.geteuid!() && nlink === 1
-    if (!ours || size < HEADER_SIZE || size > MAX_ENTRY_SIZE) return undefined
-    const contents = Buffer.allocUnsafe(size)
-    return readSync(fd, contents, 0, size, 0) === size ? contents : undefined
-  } catch {
-    return undefined
+    const status = statusOfFd(fd)
+    if (status === undefined || (status.mode & 0o170077) !== constants.S_IFREG || !isOurs(status.uid) || status.links !== 1)
+      return undefined
+    const { size } = status
+    if (size < HEADER_SIZE || size > MAX_ENTRY_SIZE) return undefined
+    const bytes = new Uint8Array(size)
+    return syscall('read', fd, bytes, size) === size ? bytes : undefined
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    syscall('close', fd)
   }
 }
 
-/** Unpacks an entry; undefined when it is damaged, of another profile, or of another libseccomp. */
-function entryOf(contents: Buffer, key: Buffer): Entry | undefined {
-  const keyLength = contents.readUInt32LE(12)
-  const stampLength = contents.readUInt32LE(16)
-  const programLength = contents.readUInt32LE(20)
-  const stampStart = HEADER_SIZE + keyLength
-  const programStart = stampStart + stampLength
-  if (contents.readBigUInt64LE(0) !== MAGIC || contents.readUInt32LE(8) !== VERSION) return undefined
-  if (programStart + programLength !== contents.length || !isProgramLength(programLength)) return undefined
-  if (key.compare(contents, HEADER_SIZE, stampStart) !== 0) return undefined
-  const program = contents.subarray(programStart)
-  if (fingerprint(program) !== contents.toString('latin1', 32, HEADER_SIZE)) return undefined
-  if (!isUpToDate(contents.toString('utf8', stampStart, programStart))) return undefined
-  return { program, listener: contents[24] === 1 }
-}
-
-const isProgramLength = (length: number): boolean =>
-  length > 0 && length % INSTRUCTION_SIZE === 0 && length <= MAX_INSTRUCTIONS * INSTRUCTION_SIZE
-
-function pack(key: Buffer, stamp: Buffer, { program, listener }: Entry): Buffer {
-  const header = Buffer.alloc(HEADER_SIZE)
-  header.writeBigUInt64LE(MAGIC, 0)
-  ;[VERSION, key.length, stamp.length, program.length, Number(listener)].forEach((word, i) => void header.writeUInt32LE(word, 8 + 4 * i))
-  header.write(fingerprint(program), 32, 'latin1')
-  return Buffer.concat([header, key, stamp, program])
-}
+const isOurs = (uid: number): boolean => uid === process.geteuid?.()
 
 /** Why the directory cannot be trusted; undefined when it can. Makes it if it is missing. */
 function unsafe(directory: string): string | undefined {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const { uid, mode } = lstatSync(directory)
-    if ((mode & constants.S_IFMT) !== constants.S_IFDIR) return 'it is not a directory'
-    if (uid !== process.geteuid!()) return `it belongs to user ${uid}`
-    if ((mode & 0o022) !== 0) return `others can write to it (mode ${(mode & 0o7777).toString(8)})`
-    return undefined
-  } catch (error) {
-    return String(error)
-  }
+  const status = statusOfPath(directory) ?? statusOfNew(directory)
+  if (status === undefined || (status.mode & constants.S_IFMT) !== constants.S_IFDIR) return 'it is not a directory'
+  if (!isOurs(status.uid)) return `it belongs to user ${status.uid}`
+  if ((status.mode & 0o022) !== 0) return `others can write to it (mode ${(status.mode & 0o7777).toString(8)})`
+  return undefined
 }
 
-function replace(directory: string, path: string, contents: Buffer): void {
+function statusOfNew(directory: string): ReturnType<typeof statusOfPath> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return statusOfPath(directory)
+}
+
+/** Others see the old file or the new one, whole. */
+function replace(directory: string, path: string, bytes: Uint8Array): void {
   makeRoom(directory)
   const temporary = `${path}.${process.pid}`
   const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600)
   try {
-    for (let done = 0; done < contents.length; ) done += writeSync(fd, contents, done)
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
   } finally {
     closeSync(fd)
   }

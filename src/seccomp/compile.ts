@@ -1,11 +1,13 @@
 /** From `linux.seccomp` to the program that the kernel runs. */
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER } from '../abi/seccomp.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Seccomp, SeccompArch } from '../config/types.ts'
 import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
-import { openCache } from './cache.ts'
+import { keep, placeOf, readCached } from './cache.ts'
 import { newerThan, refusesUnknown } from './enosys.ts'
+import type { Compiled } from './entry.ts'
 import { filterFlags } from './flags.ts'
 import {
   type Filter,
@@ -32,7 +34,7 @@ export interface SeccompOptions {
 
 /** What the container's program gives to seccomp(2). */
 export interface CompiledSeccomp {
-  /** `struct sock_filter[]`, at most 4096. */
+  /** `struct sock_filter[]`, at most 4096 of them. */
   readonly program: Uint8Array
   /** SECCOMP_FILTER_FLAG_* for SECCOMP_SET_MODE_FILTER. */
   readonly flags: number
@@ -47,20 +49,22 @@ export interface CompiledSeccomp {
  * know what the profile asks for.
  */
 export function compileSeccomp(profile: Seccomp, options: SeccompOptions): CompiledSeccomp {
-  const cache = options.cacheDirectory === undefined ? undefined : openCache(options.cacheDirectory, profile, options)
-  const { program, listener } = cache?.read() ?? compileAndKeep(profile, options, cache)
-  return { program, flags: filterFlags(profile, listener), listener }
+  const { program, flags } = cached(profile, options)
+  return { program, flags, listener: (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0 }
 }
 
-type Program = Omit<CompiledSeccomp, 'flags'>
-
-function compileAndKeep(profile: Seccomp, options: SeccompOptions, cache: ReturnType<typeof openCache> | undefined): Program {
+function cached(profile: Seccomp, options: SeccompOptions): Compiled {
+  const { cacheDirectory, arch, log } = options
+  if (cacheDirectory === undefined) return compile(profile, options)
+  const place = placeOf(cacheDirectory, profile, arch)
+  const known = readCached(place)
+  if (known !== undefined) return known
   const compiled = compile(profile, options)
-  cache?.write(compiled, libseccomp())
+  keep(place, compiled, libseccomp(), log)
   return compiled
 }
 
-function compile(profile: Seccomp, { arch, log }: SeccompOptions): Program {
+function compile(profile: Seccomp, { arch, log }: SeccompOptions): Compiled {
   const { defaultAction, rules, problems } = rulesOf(profile)
   if (problems.length > 0) throw wording.refusedProfile(problems)
   const library = libseccomp()
@@ -74,7 +78,7 @@ function compile(profile: Seccomp, { arch, log }: SeccompOptions): Program {
   program.set(second, first.length)
   const length = program.length / INSTRUCTION_SIZE
   if (length > MAX_INSTRUCTIONS) throw wording.tooLong(length, MAX_INSTRUCTIONS)
-  return { program, listener: notifies }
+  return { program, flags: filterFlags(profile, notifies) }
 }
 
 function logIgnored({ names, args }: Rule, item: number, { version }: Libseccomp, log: SeccompOptions['log']): void {

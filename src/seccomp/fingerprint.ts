@@ -1,21 +1,37 @@
-/** A quick hash of bytes for names and against damage. It is no protection from people: whatever must be equal is compared. */
+/** Quick hashes for file names and against damage. They are no protection from people: whatever must be equal is compared. */
 
-/** Bun's wyhash; the engines' own crypto modules take 5 to 10 ms to import. */
+interface BunHash {
+  (data: string): number | bigint
+  crc32(data: Uint8Array): number
+}
+
+/** Bun's wyhash and CRC; the engines' own crypto modules take 5 to 10 ms to import. */
 // biome-ignore lint/suspicious/noExplicitAny: Bun's types are no dependency
-const native: ((bytes: Uint8Array) => number | bigint) | undefined = (globalThis as any).Bun?.hash
+const bun: BunHash | undefined = (globalThis as any).Bun?.hash
 
-/** Sixteen characters. Differs between engines, so that one does not read what another has marked. */
-export const fingerprint = (bytes: Uint8Array): string =>
-  native === undefined ? portable(bytes) : BigInt(native(bytes)).toString(16).padStart(16, '0')
+/** A name for `text`: up to 17 characters. Differs between engines, so that none reads what another has marked. */
+export const fingerprint = (text: string): string => (bun === undefined ? portable(text) : bun(text).toString(16))
 
-/** Two lanes of multiply and rotate over bytes (FNV-1a, and a variant): `n` and 15 hexadecimal digits. */
-function portable(bytes: Uint8Array): string {
-  let one = 0x811c_9dc5
+/** 32 bits. */
+export const checksum = (bytes: Uint8Array): number => (bun === undefined ? fnv(bytes) : bun.crc32(bytes))
+
+const FNV_BASIS = 0x811c_9dc5
+const FNV_PRIME = 0x0100_0193
+
+function fnv(bytes: Uint8Array): number {
+  let sum = FNV_BASIS
+  for (let i = 0; i < bytes.length; i++) sum = Math.imul(sum ^ bytes[i]!, FNV_PRIME)
+  return sum >>> 0
+}
+
+/** Two lanes, FNV-1a and a variant with a rotation. */
+function portable(text: string): string {
+  let one = FNV_BASIS
   let two = 0x9e37_79b9
-  for (let i = 0; i < bytes.length; i++) {
-    one = Math.imul(one ^ bytes[i]!, 0x0100_0193)
-    two = Math.imul((two << 5) ^ (two >>> 27) ^ bytes[i]!, 0x85eb_ca6b)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    one = Math.imul(one ^ code, FNV_PRIME)
+    two = Math.imul(((two << 5) | (two >>> 27)) ^ code, 0x85eb_ca6b)
   }
-  const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0')
-  return `n${`${hex(one)}${hex(two)}`.slice(1)}`
+  return `n${(one >>> 0).toString(16)}${(two >>> 0).toString(16)}`
 }

@@ -1,9 +1,10 @@
 /** The flags of seccomp(2) that a profile asks for, as far as the running kernel knows them. */
 import { errnoName, errnoText } from '../abi/errno.ts'
+import { SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.ts'
 import type { Seccomp, SeccompFlag } from '../config/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { syscall } from '../linux/ffi.ts'
-import { flags, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC_ESRCH, SECCOMP_SET_MODE_FILTER } from './names.ts'
+import { flags, SECCOMP_FILTER_FLAG_TSYNC_ESRCH } from './names.ts'
 
 const EFAULT = 14
 const EINVAL = 22

@@ -1,10 +1,10 @@
 /** libseccomp.so.2 through koffi: the functions of seccomp.h that compile a filter. It is loaded at the first use. */
-import { closeSync, fstatSync, readSync } from 'node:fs'
 import { errnoName, errnoText } from '../abi/errno.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import type { NativeFunction } from '../linux/addon.ts'
 import { MFD_CLOEXEC } from '../linux/constants.ts'
+import { ownResult } from '../linux/fd.ts'
 import { architecture, check, libc, syscall } from '../linux/ffi.ts'
 import type { Comparison } from './rules.ts'
 
@@ -158,16 +158,15 @@ function exportToMemory(context: number | bigint): Uint8Array {
   return program
 }
 
+const SEEK_END = 2
+
 function exportThroughMemfd(context: number | bigint): Uint8Array {
-  const fd = check(syscall('memfd_create', 'seccomp', MFD_CLOEXEC), 'create a memfd')
-  try {
-    succeeded(libc('seccomp_export_bpf', 'int', 2)(context, fd))
-    const program = new Uint8Array(fstatSync(fd).size)
-    readSync(fd, program, 0, program.length, 0)
-    return program
-  } finally {
-    closeSync(fd)
-  }
+  using memfd = ownResult(syscall('memfd_create', 'seccomp', MFD_CLOEXEC), 'create a memfd')
+  succeeded(libc('seccomp_export_bpf', 'int', 2)(context, memfd.fd))
+  const length = check(syscall('lseek', memfd.fd, 0, SEEK_END), 'find the length of the seccomp filter')
+  const program = new Uint8Array(length)
+  check(syscall('pread64', memfd.fd, program, length, 0), 'read the seccomp filter')
+  return program
 }
 
 function succeeded(result: number): void {

@@ -63,11 +63,8 @@ export const flags: Readonly<Record<SeccompFlag, number>> = {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32
 }
 
-/** The filter returns a descriptor for user notifications. Not a name of the spec: it follows from SCMP_ACT_NOTIFY. */
-export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 /** Lets TSYNC and NEW_LISTENER be combined (since Linux 5.7). */
 export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 16
-export const SECCOMP_SET_MODE_FILTER = 1
 
 const EPERM = 1
 const ENOSYS = 38
