@@ -295,8 +295,12 @@ function waitUntilStopped(box: Sandbox, side: Side, id: string): string {
   return 'still there'
 }
 
-/** Each call with its exit status, and the state where it is asked for. */
-function live(box: Sandbox, side: Side, { config = {}, calls }: Life): string[] {
+/**
+ * Each call with its exit status, and the state where it is asked for.
+ *
+ * @param errors receives what the calls wrote to stderr, which is not compared
+ */
+function live(box: Sandbox, side: Side, { config = {}, calls }: Life, errors: string[]): string[] {
   const id = box.id()
   const bundle = box.bundle(config)
   return calls.flatMap((args, index) => {
@@ -304,6 +308,7 @@ function live(box: Sandbox, side: Side, { config = {}, calls }: Life): string[] 
     if (args === WAIT) return [`${what} ${waitUntilStopped(box, side, id)}`]
     const filled = args.map((arg) => (arg === 'ID' ? id : arg === 'BUNDLE' ? bundle : arg))
     const result = call(box, side, filled)
+    if (result.stderr) errors.push(`${side} ${what} ${result.stderr.trim()}`)
     if (args === STATE) return stateLines(result, box).map((line) => `${what} ${line}`)
     const output = args[0] === 'list' ? ` ${result.stdout.replaceAll(id, 'ID').trim()}` : ''
     return [`${what} ${result.status}${output}`]
@@ -315,8 +320,9 @@ t.test('lives', { skip }, async (t) => {
     t.test(name, async (t) => {
       const box = sandbox(t)
       const before = box.snapshot()
-      const lines = { runc: live(box, 'runc', life), tsrun: live(box, 'tsrun', life) }
-      t.same(unexplained('state', name, lines), [])
+      const errors: string[] = []
+      const lines = { runc: live(box, 'runc', life, errors), tsrun: live(box, 'tsrun', life, errors) }
+      t.same(unexplained('state', name, lines), [], 'statuses and states', { errors })
       t.same(await box.leftovers(before), [], 'nothing is left behind')
     })
   }

@@ -66,7 +66,10 @@ function normalize(section: string, line: string, host: Namespaces): string {
       return `${name} ${host[name] === link ? "the host's" : 'its own'}`
     }
     case 'fds':
-      return line.replace(/\[\d+\]/, '[N]')
+      return line.replace(/\[\d+\]/, '[N]').replace(/\/calls\/\d+/, '/calls/N')
+    case 'cgroup-files':
+      // Rules of devices that do not contradict each other have no order.
+      return line.replace(/(?<=devices\.list: ).*/, (rules) => rules.split(';').filter(Boolean).sort().join('; '))
     case 'dev':
       // Mode, owner, group, device or size, name; no link count, no date.
       return line
