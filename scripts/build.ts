@@ -58,6 +58,9 @@ function compile(addon: string, outfile: string): void {
     'build',
     '--compile',
     '--bytecode',
+    // Without splitting, what is imported lazily is parsed at the start all the same.
+    '--format=esm',
+    '--splitting',
     '--minify',
     ...NOTHING_FROM_THE_WORKING_DIRECTORY,
     ...Object.entries(defines).flatMap(([name, value]) => ['--define', `${name}=${JSON.stringify(value)}`]),
