@@ -80,17 +80,23 @@ t.test('made, joined, and removed', { skip: root }, async (t) => {
   t.doesNotThrow(() => removeCgroup(location), 'once more is fine')
 })
 
-t.test('limits arrive', { skip: without('memory', 'pids', 'cpu', 'cpuset') }, async (t) => {
+t.test('limits arrive', { skip: without('memory', 'pids', 'cpu') }, async (t) => {
   const location = place(t)
   const memory = { limit: 64 << 20, swap: 96 << 20, reservation: 32 << 20 }
-  createCgroup(location, { memory, pids: { limit: 17 }, cpu: { shares: 512, quota: 50000, period: 100000, cpus: '0' } }, undefined)
+  createCgroup(location, { memory, pids: { limit: 17 }, cpu: { shares: 512, quota: 50000, period: 100000 } }, undefined)
   t.equal(limit(location, 'memory', 'memory.limit_in_bytes', 'memory.max'), String(64 << 20))
   t.equal(limit(location, 'memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'), String((mode === 'v2' ? 32 : 96) << 20))
   t.equal(limit(location, 'memory', 'memory.soft_limit_in_bytes', 'memory.low'), String(32 << 20))
   t.equal(limit(location, 'pids', 'pids.max', 'pids.max'), '17')
   t.equal(limit(location, 'cpu', 'cpu.shares', 'cpu.weight'), mode === 'v2' ? '59' : '512')
   t.equal(limit(location, 'cpu', 'cpu.cfs_quota_us', 'cpu.max'), mode === 'v2' ? '50000 100000' : '50000')
+})
+
+t.test('CPUs and memory nodes arrive, and are inherited by default', { skip: without('cpuset') }, async (t) => {
+  const location = place(t)
+  createCgroup(location, { cpu: { cpus: '0' } }, undefined)
   t.equal(limit(location, 'cpuset', 'cpuset.cpus', 'cpuset.cpus'), '0')
+  t.equal(limit(location, 'cpuset', 'cpuset.mems', 'cpuset.mems.effective'), '0')
 })
 
 t.test('memory limits go up and down again', { skip: without('memory') }, async (t) => {
@@ -116,19 +122,23 @@ t.test('quota, period and burst change in any order', { skip: without('cpu') }, 
   t.equal(limit(location, 'cpu', 'cpu.cfs_burst_us', 'cpu.max.burst'), '1000')
 })
 
-t.test('a refused limit names file, value, errno and field, and leaves nothing', { skip: without('cpuset') }, async (t) => {
-  const location = locate(`${parent}-refused/a/b`, 'unused', { rootless: false })
-  t.throws(() => createCgroup(location, { cpu: { cpus: '4000' } }, undefined), {
-    code: 'cgroup',
-    pointer: '/linux/resources/cpu/cpus',
-    errno: /^E/,
-    message: /cannot write "4000" to .*cpuset.cpus: .*\[\/linux\/resources\/cpu\/cpus\]$/
-  })
-  t.notOk(
-    hierarchies.some(({ mountpoint }) => existsSync(`${mountpoint}${parent}-refused`)),
-    'no parent remains'
-  )
-})
+t.test(
+  'a refused limit names file, value, errno and field, and leaves nothing',
+  { skip: without(mode === 'v2' ? 'io' : 'blkio') },
+  async (t) => {
+    const location = locate(`${parent}-refused/a/b`, 'unused', { rootless: false })
+    t.throws(() => createCgroup(location, { blockIO: { throttleReadBpsDevice: [{ major: 999, minor: 9, rate: 5 }] } }, undefined), {
+      code: 'cgroup',
+      pointer: '/linux/resources/blockIO/throttleReadBpsDevice/0',
+      errno: 'ENODEV',
+      message: /cannot write "999:9 .*5" to \/.*: no such device \(ENODEV\) \[\/linux\/resources\/blockIO\/throttleReadBpsDevice\/0\]$/
+    })
+    t.notOk(
+      hierarchies.some(({ mountpoint }) => existsSync(`${mountpoint}${parent}-refused`)),
+      'no parent remains'
+    )
+  }
+)
 
 t.test('a limit of a controller that is not there', { skip: root || (has('rdma') ? 'this host has rdma' : false) }, async (t) => {
   const location = locate(`${parent}/rdma`, 'unused', { rootless: false })
@@ -138,6 +148,23 @@ t.test('a limit of a controller that is not there', { skip: root || (has('rdma')
   })
   t.ok(gone(location))
 })
+
+t.test(
+  'v2: below a cgroup with processes there are no controllers, and the error names them',
+  { skip: mode === 'v2' ? without('memory') : 'needs v2' },
+  async (t) => {
+    const outer = place(t)
+    const child = join(t, createCgroup(outer, undefined, undefined), 'exec sleep 1000')
+    const inner = locate(`${parent}/${count - 1}/inner`, 'unused', { rootless: false })
+    t.throws(() => createCgroup(inner, { memory: { limit: 1 << 20 } }, undefined), {
+      code: 'cgroup',
+      pointer: '/linux/resources/memory/limit',
+      errno: 'ENOENT',
+      message: new RegExp(`"memory" is not enabled .*/${count - 1} holds processes \\(${child.pid}\\)`)
+    })
+    t.ok(gone(inner))
+  }
+)
 
 t.test('a cgroup with processes is not taken over', { skip: root }, async (t) => {
   const location = place(t)
