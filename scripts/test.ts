@@ -38,7 +38,12 @@ interface Finished {
 function run(command: string, args: readonly string[], timeoutMs: number): Promise<Finished> {
   const begun = performance.now()
   // A process group of its own, so that a time-out ends the containers' parents, too.
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...process.env, CI: 'true' } })
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env: { ...process.env, CI: 'true', TAP_TIMEOUT: String(FILE_TIMEOUT_MS / 1000 - 5) }
+  })
   let stdout = ''
   let stderr = ''
   let timedOut = false

@@ -12,6 +12,8 @@ import { DIFFERENCES } from './differences.ts'
 import { needs, type Result, type Sandbox, sandbox, tsrunPath } from './harness.ts'
 import { type Namespaces, PROBE_ARGS, PROBE_ENV, parseView, type View } from './view.ts'
 
+t.setTimeout(120_000)
+
 const reference = process.env.TSRUN_REFERENCE ?? 'runc'
 const skip = needs({ root: true, commands: [reference] })
 
@@ -35,9 +37,14 @@ function unexplained(section: string, name: string, lines: Readonly<Record<Side,
   )
 }
 
-/** Lines that both have, in the order in which each has them: mounts hide one another, so their order counts. */
+/**
+ * Lines that both have, in the order in which each has them: mounts hide one another, so their order counts. That of the devices,
+ * which are bound one by one in a user namespace, does not.
+ */
 function commonOrder(lines: Readonly<Record<Side, readonly string[]>>): Readonly<Record<Side, readonly string[]>> {
-  return { runc: lines.runc.filter((line) => lines.tsrun.includes(line)), tsrun: lines.tsrun.filter((line) => lines.runc.includes(line)) }
+  const isDevice = (line: string): boolean => /^\/dev\/\w+ devtmpfs /.test(line)
+  const common = (side: Side, other: Side): string[] => lines[side].filter((line) => lines[other].includes(line) && !isDevice(line))
+  return { runc: common('runc', 'tsrun'), tsrun: common('tsrun', 'runc') }
 }
 
 /** The default configuration, with a user, limits and so on laid over it, that prints its view. */

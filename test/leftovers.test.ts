@@ -6,6 +6,8 @@ import t from 'tap'
 import { asRoot, sandbox } from './harness.ts'
 import { added, mountPoints, processesOf } from './leftovers.ts'
 
+t.setTimeout(120_000)
+
 const CONTAINERS = 200
 
 t.test(`${CONTAINERS} containers leave nothing behind`, { skip: asRoot }, async (t) => {
