@@ -13,9 +13,10 @@ export function directories({ paths }: CgroupLocation): string[] {
  * Pids of all processes in the container's cgroup and the cgroups below it, as the runtime's pid namespace sees them
  * (those that it does not see are left out). Empty when the cgroup is gone.
  */
-export function processes(location: CgroupLocation): number[] {
-  const [first] = directories(location)
-  return first === undefined ? [] : processesBelow(first)
+export function processes({ paths }: CgroupLocation): number[] {
+  // On a hybrid host the v2 cgroup need not have been joined.
+  const directory = paths.freezer ?? paths.pids ?? paths.devices ?? Object.values(paths)[0]
+  return directory === undefined ? [] : processesBelow(directory)
 }
 
 /** Like `processes`, from every hierarchy: a process may have been moved in one of them only. */
