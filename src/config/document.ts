@@ -25,7 +25,8 @@ export function parseDocument(text: string): Parsed {
   } catch (cause) {
     return refused(text, scan(text) ?? { offset: 0, problem: `is not JSON: ${cause}` })
   }
-  const problem = freeze(/[0-9]{16}/.test(text) ? restoreIntegers(text, value) : value)
+  if (/[0-9]{16}/.test(text)) value = restoreIntegers(text, value)
+  const problem = freeze(value)
   if (problem === undefined) return { value }
   const tooDeep = scan(text)
   return tooDeep === undefined ? { problem } : refused(text, tooDeep)

@@ -1,0 +1,33 @@
+import t from 'tap'
+import { everything, minimal, rootless, usual } from './samples.ts'
+import type { Config } from './types.ts'
+import { unsupported, unsupportedProblems } from './unsupported.ts'
+
+t.test('the usual documents ask for nothing that is not supported', async (t) => {
+  for (const config of [minimal, usual, rootless]) t.strictSame(unsupportedProblems(config, 'config'), [])
+})
+
+t.test('every row refuses what asks for it', async (t) => {
+  const all: Config = {
+    ...everything,
+    mounts: [{ ...everything.mounts![0]!, options: ['idmap'] }],
+    linux: { ...everything.linux, personality: { domain: 'LINUX32', flags: ['X'] } }
+  }
+  const refused = unsupportedProblems(all, 'config').map(({ pointer }) => pointer.replaceAll(/\/\d+/g, '/*'))
+  for (const { at, only } of unsupported) t.equal(refused.includes(at), only !== 'exec', at)
+})
+
+t.test('empty values ask for nothing', async (t) => {
+  const empty = {
+    process: { apparmorProfile: '', selinuxLabel: '', execCPUAffinity: { initial: '0' } },
+    mounts: [{ destination: '/a', uidMappings: [], gidMappings: [], options: ['rw', 'idmapped', 'size=1'] }],
+    linux: { mountLabel: '', netDevices: {}, personality: { domain: 'LINUX', flags: [] } }
+  }
+  t.strictSame(unsupportedProblems(empty, 'config'), [])
+})
+
+t.test('mount options that are not supported', async (t) => {
+  for (const option of ['idmap', 'ridmap', 'idmap=uids=0-1-1', 'tmpcopyup']) {
+    t.match(unsupportedProblems({ mounts: [{ options: ['ro', option] }] }, 'config'), [{ pointer: '/mounts/0/options/1' }], option)
+  }
+})

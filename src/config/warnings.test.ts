@@ -1,0 +1,42 @@
+import t from 'tap'
+import { everything, minimal, rootless, usual } from './samples.ts'
+import type { Config } from './types.ts'
+import { warnings } from './warnings.ts'
+
+const pointers = (config: object) => warnings({ ...minimal, ...config } as Config).map(({ pointer }) => pointer)
+
+t.test('nothing is odd in the samples', async (t) => {
+  for (const config of [minimal, usual, rootless, everything]) t.strictSame(warnings(config), [])
+})
+
+t.test('unknown capabilities', async (t) => {
+  t.match(warnings({ ...minimal, process: { cwd: '/', capabilities: { bounding: ['CAP_KILL', 'CAP_FLY'] } } }), [
+    { pointer: '/process/capabilities/bounding/1', message: 'ignoring unknown or unavailable capabilities: "CAP_FLY"' }
+  ])
+})
+
+t.test('relative destinations of mounts', async (t) => {
+  t.strictSame(pointers({ mounts: [{ destination: '/a' }, { destination: 'b' }] }), ['/mounts/1/destination'])
+})
+
+t.test('mappings of a namespace that is joined', async (t) => {
+  t.strictSame(pointers({ linux: { namespaces: [{ type: 'user', path: '/u' }], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] } }), [
+    '/linux/uidMappings'
+  ])
+})
+
+t.test('misspelt names, but not names that are only unknown', async (t) => {
+  t.match(warnings({ ...minimal, hostnam: 'x', 'com.example': 1 } as Config), [
+    { pointer: '/hostnam', message: 'ignoring the unknown property "hostnam" (did you mean "hostname"?)' }
+  ])
+  t.strictSame(pointers({ Hostname: 'x', constructor: 1, hasOwnProperty: 1, toString: 1 }), ['/Hostname'])
+  t.strictSame(pointers({ mounts: [{ destination: '/a', option: [] }], hooks: { postStop: [], poststart: [{ path: '/', arg: [] }] } }), [
+    '/mounts/0/option',
+    '/hooks/postStop',
+    '/hooks/poststart/0/arg'
+  ])
+  t.strictSame(pointers({ linux: { netDevices: { eth0: { nme: 'x' } }, resources: { memory: { limt: 1 }, unified: { limt: '1' } } } }), [
+    '/linux/netDevices/eth0/nme',
+    '/linux/resources/memory/limt'
+  ])
+})
