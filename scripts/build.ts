@@ -4,9 +4,10 @@
  * Run it with `npm run build`. `--outdir DIR` puts both elsewhere, `--entry FILE` compiles another program than tsrun's: the tests of the executable do.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { addEntryStub } from '../src/image/stub.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -21,6 +22,12 @@ const NOTHING_FROM_THE_WORKING_DIRECTORY = [
   '--no-compile-autoload-package-json'
 ]
 
+/**
+ * Parsed when building, and cut where the source imports lazily, so that a command loads its own part only. Measured for `--version`,
+ * above an empty program: 1.3 ms; 2.6 ms as one CommonJS file; 6.2 ms as one module; over 30 ms without bytecode.
+ */
+const FAST_START = ['--bytecode', '--format=esm', '--splitting']
+
 build(resolve(root, option('--outdir') ?? 'dist'))
 
 function build(outdir: string): void {
@@ -31,6 +38,7 @@ function build(outdir: string): void {
     copyFileSync(addonOfThisMachine(), addon)
     const executable = join(work, 'tsrun')
     compile(addon, executable)
+    writeFileSync(executable, addEntryStub(readFileSync(executable)))
     install(addon, join(outdir, 'koffi.node'), 0o644)
     install(executable, join(outdir, 'tsrun'), 0o755)
     // The executable trusts a koffi.node only where its owner alone can put one.
@@ -57,10 +65,7 @@ function compile(addon: string, outfile: string): void {
   run(process.execPath, [
     'build',
     '--compile',
-    '--bytecode',
-    // Without splitting, what is imported lazily is parsed at the start all the same.
-    '--format=esm',
-    '--splitting',
+    ...FAST_START,
     '--minify',
     ...NOTHING_FROM_THE_WORKING_DIRECTORY,
     ...Object.entries(defines).flatMap(([name, value]) => ['--define', `${name}=${JSON.stringify(value)}`]),

@@ -35,6 +35,9 @@ export const MSG_DONTWAIT = 0x40
 export const MSG_CMSG_CLOEXEC = 0x40000000
 export const MSG_NOSIGNAL = 0x4000
 
+// linux/auxvec.h
+export const AT_FLAGS = 8
+
 // poll.h
 export const POLLIN = 0x01
 export const POLLOUT = 0x04

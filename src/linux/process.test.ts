@@ -6,6 +6,7 @@ import { signalNumbers } from '../abi/signals.ts'
 import {
   callerLimits,
   getLimit,
+  ignoredByCaller,
   killPid,
   pidfdOpen,
   pidfdSendSignal,
@@ -20,7 +21,7 @@ import {
 import { poll } from './socket.ts'
 import { spawnProgram } from './spawn.ts'
 
-const { SIGKILL, SIGTERM } = signalNumbers
+const { SIGKILL, SIGPIPE, SIGTERM, SIGXFSZ } = signalNumbers
 
 const sh = (script: string): number =>
   spawnProgram({ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/usr/bin:/bin'], fds: [], resetSignals: [] })
@@ -114,13 +115,19 @@ t.test('limits of another process, and the mask', async (t) => {
   t.equal(umask(before), 0o027)
 })
 
-t.test("the caller's limit is what the launcher of this very process recorded", async (t) => {
+t.test('what the caller had is what the launcher of this very process recorded', async (t) => {
   const { hard } = getLimit(0, RLIMITS.RLIMIT_NOFILE)
-  t.teardown(() => delete process.env.TSRUN_CALLER_NOFILE)
-  process.env.TSRUN_CALLER_NOFILE = `${process.pid}:77`
+  t.teardown(() => delete process.env.TSRUN_CALLER)
+  process.env.TSRUN_CALLER = `${process.pid}:77:0000000001001000`
   t.same(callerLimits(), { nofile: { soft: 77, hard: Number(hard) } })
-  for (const other of ['77', `${process.pid + 1}:77`, `${process.pid}:x`, `${process.pid}:`, `${process.pid}:unlimited`, '']) {
-    process.env.TSRUN_CALLER_NOFILE = other
+  t.same(ignoredByCaller(), [SIGPIPE, SIGXFSZ])
+  process.env.TSRUN_CALLER = `${process.pid}:unlimited:0000000001000000`
+  t.same(callerLimits(), {})
+  t.same(ignoredByCaller(), [SIGXFSZ])
+  const mask = '0000000001001000'
+  for (const other of ['77', `${process.pid + 1}:77:${mask}`, `${process.pid}:x:${mask}`, `${process.pid}:77:`, `${process.pid}:77`, '']) {
+    process.env.TSRUN_CALLER = other
     t.same(callerLimits(), {}, JSON.stringify(other))
+    t.same(ignoredByCaller(), [], JSON.stringify(other))
   }
 })

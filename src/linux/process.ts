@@ -1,10 +1,12 @@
 /** Processes: pidfds, signals, waiting, what /proc tells about them, limits. */
 import { readFileSync } from 'node:fs'
 import { RLIMITS } from '../abi/prctl.ts'
+import { signalNumbers } from '../abi/signals.ts'
 import { packRlimit, unpackRlimit, type WaitStatus, waitStatus } from '../abi/structs.ts'
-import { ECHILD, EINTR, PR_SET_CHILD_SUBREAPER, WNOHANG } from './constants.ts'
+import { readStubValue } from '../image/stub-value.ts'
+import { AT_FLAGS, ECHILD, EINTR, PR_SET_CHILD_SUBREAPER, WNOHANG } from './constants.ts'
 import { type OwnedFd, ownResult } from './fd.ts'
-import { check, syscall } from './ffi.ts'
+import { auxiliaryValue, check, syscall } from './ffi.ts'
 
 export type { WaitStatus } from '../abi/structs.ts'
 
@@ -147,14 +149,39 @@ export function getLimit(pid: number, resource: number): { soft: bigint; hard: b
   return unpackRlimit(limit)
 }
 
+/** How this process was started, before the engine changed it. */
+interface Caller {
+  /** Soft limit of open files. */
+  readonly softNofile?: number | undefined
+  readonly ignored: readonly number[]
+}
+
 /**
  * The limits of open files that our caller had; undefined when the engine has not changed them, or nobody has recorded them.
- * Engines raise the soft limit to the hard one when they start. bin/tsrun records what it was before, with its own pid,
- * which is ours: so a record that another process left in the environment is not mistaken for it.
+ * Engines raise the soft limit to the hard one when they start.
  */
 export function callerLimits(): { nofile?: { readonly soft: number; readonly hard: number } } {
-  const [pid, soft = ''] = (process.env.TSRUN_CALLER_NOFILE ?? '').split(':')
-  if (Number(pid) !== process.pid || !/^\d{1,10}$/.test(soft)) return {}
+  const soft = caller().softNofile
   const now = getLimit(0, RLIMITS.RLIMIT_NOFILE)
-  return Number(soft) === Number(now.soft) ? {} : { nofile: { soft: Number(soft), hard: Number(now.hard) } }
+  return soft === undefined || soft === Number(now.soft) ? {} : { nofile: { soft, hard: Number(now.hard) } }
+}
+
+/** Which of SIGPIPE and SIGXFSZ, which engines ignore, our caller ignored already; none when nobody has recorded it. */
+export const ignoredByCaller = (): readonly number[] => caller().ignored
+
+/** In the executable, what its entry stub has kept; on Node, what bin/tsrun has recorded. */
+function caller(): Caller {
+  const { present, softNofile, sigpipeIgnored, sigxfszIgnored } = readStubValue(auxiliaryValue(AT_FLAGS))
+  if (!present) return recordedCaller()
+  const { SIGPIPE, SIGXFSZ } = signalNumbers
+  return { softNofile, ignored: [...(sigpipeIgnored ? [SIGPIPE] : []), ...(sigxfszIgnored ? [SIGXFSZ] : [])] }
+}
+
+/** `PID:LIMIT:MASK`. The pid is ours, since exec keeps it: a record that some other process has left in the environment is not mistaken for it. */
+function recordedCaller(): Caller {
+  const [, pid, limit, mask] = /^(\d+):(\d{1,10}|unlimited):([0-9a-f]{16})$/.exec(process.env.TSRUN_CALLER ?? '') ?? []
+  if (Number(pid) !== process.pid || mask === undefined) return { ignored: [] }
+  const { SIGPIPE, SIGXFSZ } = signalNumbers
+  const ignored = [SIGPIPE, SIGXFSZ].filter((signal) => ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n)
+  return { softNofile: limit === 'unlimited' ? undefined : Number(limit), ignored }
 }
