@@ -14,6 +14,7 @@ export const REPORT_FD = 3
 export interface Outcome {
   readonly status: number | null
   readonly signal: string | null
+  /** Byte for byte, as latin1. */
   readonly stdout: string
   /** What was written to the report descriptor. */
   readonly report: Uint8Array
@@ -52,7 +53,12 @@ export function runPlan(plan: Plan): Outcome {
     const [command, ...args] = process.arch === plan.arch ? [path] : [EMULATORS[plan.arch], path]
     const { status, signal, output, error } = spawnSync(command!, args, { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], timeout: 20_000 })
     if (error) throw error
-    return { status, signal, stdout: String(output[1]), report: new Uint8Array(output[REPORT_FD] as unknown as Buffer) }
+    return {
+      status,
+      signal,
+      stdout: (output[1] as unknown as Buffer).toString('latin1'),
+      report: new Uint8Array(output[REPORT_FD] as unknown as Buffer)
+    }
   } finally {
     rmSync(directory, { recursive: true })
   }

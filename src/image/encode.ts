@@ -121,7 +121,6 @@ function resolve({ plan, labels }: Draft, i: number, target: Target): number {
   if (typeof target === 'number') return checkedIndex(plan, i, target)
   if (target === 'next') return next(plan, i)
   if (target === 'retry') return i
-  if (typeof target === 'number') return checkedTarget(plan, i, target)
   const index = labels.get(target.to)
   if (index === undefined) throw new RangeError(`step ${i} leads to the label "${target.to}", which is nowhere`)
   return index
@@ -131,11 +130,6 @@ function checkedIndex({ steps }: Plan, i: number, index: number): number {
   if (!Number.isInteger(index) || index < 0 || index >= steps.length)
     throw new RangeError(`step ${i} leads to step ${index}, which is nowhere`)
   return index
-}
-
-function checkedTarget({ steps }: Plan, i: number, target: number): number {
-  if (target >= 0 && target < steps.length && Number.isInteger(target)) return target
-  throw new RangeError(`step ${i} leads to step ${target} of ${steps.length}`)
 }
 
 const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)
