@@ -49,7 +49,7 @@ async function deleteLocked(directory: StateDirectory, force: boolean, { log }: 
   await destroy(directory, record, configOf(directory, warn), warn)
 }
 
-/** A creation that nobody works on any more counts as stopped. */
+/** `creating` is a creation that was cut short: the lock that says otherwise is our own. */
 const deletable: ReadonlySet<Status> = new Set<Status>(['stopped', 'created', 'creating'])
 
 async function killQuietly(directory: StateDirectory): Promise<void> {

@@ -4,6 +4,7 @@ import type { Config } from '../config/types.ts'
 import { startFailure } from './failure.ts'
 import { hookState, runHooks } from './hooks.ts'
 import type { Interrupt } from './interrupt.ts'
+import { reap, untilGone } from './program.ts'
 import { outcome } from './protocol.ts'
 import type { ContainerRecord } from './record.ts'
 import { stateDocument } from './status.ts'
@@ -38,11 +39,14 @@ export async function runPoststartHooks({ record, config, interrupt }: Release):
  * @param go gives the word, and returns the descriptor on which init reports
  * @throws TsrunError for the step that failed; for a command that could not be executed, with the cause
  */
-export async function letGo({ record, config, interrupt }: Release, go: () => number): Promise<void> {
+export async function letGo({ record, config, pidfd, interrupt }: Release, go: () => number): Promise<void> {
   const root = openRoot(record.init_process_pid)
   try {
     const failed = await outcome(go(), interrupt)
     if (failed === undefined) return
+    // It ends by itself; the next look at the container must find it stopped.
+    await untilGone(pidfd, 1000)
+    reap(record.init_process_pid)
     const step = record.steps[failed.step]
     const command = config.process?.args?.[0] ?? ''
     const cause = step?.code === 'command-not-executable' && root !== undefined ? await causeOf(step.says, root, config) : undefined

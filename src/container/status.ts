@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isFrozen } from '../cgroup/index.ts'
 import { processStatus } from '../linux/process.ts'
+import { isLocked } from './lock.ts'
 import type { ContainerRecord } from './record.ts'
 import { type StateDirectory, startSocketPath } from './store.ts'
 import type { ContainerState, Status } from './types.ts'
@@ -13,9 +14,9 @@ export function initIsAlive(record: Pick<ContainerRecord, 'init_process_pid' | '
   return stat !== undefined && stat.startTime === record.init_process_start && stat.state !== 'Z' && stat.state !== 'X'
 }
 
-/** The status now. `creating` shows only in a container whose creation was cut short, or is under way. */
+/** The status now. A creation that nobody works on any more was cut short: what there is of it has stopped. */
 export function statusOf(directory: StateDirectory, record: ContainerRecord): Status {
-  if (record.init_process_pid === 0) return 'creating'
+  if (record.init_process_pid === 0) return isLocked(directory) ? 'creating' : 'stopped'
   if (!initIsAlive(record)) return 'stopped'
   if (record.cgroup !== undefined && isFrozen(record.cgroup)) return 'paused'
   return existsSync(startSocketPath(directory)) ? 'created' : 'running'

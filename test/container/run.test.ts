@@ -1,0 +1,214 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { deleteContainer, list, run, state } from '../../src/index.ts'
+import { asRoot, needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+
+const shell = (script: string) => ({ process: { args: ['/bin/sh', '-c', script] } })
+
+t.test('exit statuses', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  for (const [script, status] of [
+    ['exit 0', 0],
+    ['exit 7', 7],
+    ['exit 255', 255],
+    // A pid 1 is not killed by its own signals, unless they are SIGKILL's kind from outside; so a child is.
+    ['kill -TERM $$; sh -c "kill -TERM \\$\\$"; exit $?', 143]
+  ] as const) {
+    const { status: got, stderr } = box.tsrun('run', '--bundle', box.bundle(shell(script)), box.id())
+    t.equal(got, status, `${script} ${stderr}`)
+  }
+  t.same(await list({ root: box.root() }), [])
+})
+
+t.test('standard streams are passed through', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle(shell('cat; echo error >&2'))
+  const { status, stdout, stderr } = box.tsrunWith({ input: 'input\n' }, 'run', '--bundle', bundle, box.id())
+  t.match({ status, stdout, stderr }, { status: 0, stdout: 'input\n', stderr: 'error\n' })
+})
+
+t.test('in the background it returns at once, and the container stays', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const id = box.id()
+  const options = { root: box.root() }
+  const before = box.snapshot()
+  const pidFile = join(box.directory, 'pid')
+  const { status } = box.tsrun('run', '--detach', '--pid-file', pidFile, '--bundle', box.bundle(shell('sleep 1000')), id)
+  t.equal(status, 0)
+  const { pid, status: now } = await state(id, options)
+  t.equal(now, 'running')
+  t.equal(readFileSync(pidFile, 'latin1'), String(pid))
+  await deleteContainer(id, { ...options, force: true })
+  rmSync(pidFile)
+  t.same(await box.leftovers(before), [])
+})
+
+t.test('--keep leaves a stopped container', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const id = box.id()
+  t.equal(box.tsrun('run', '--keep', '--bundle', box.bundle(shell('exit 3')), id).status, 3)
+  t.match(await state(id, { root: box.root() }), { status: 'stopped' })
+  await deleteContainer(id, { root: box.root() })
+})
+
+t.test('in a library, several at a time', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const root = box.root()
+  const before = box.snapshot()
+  const statuses = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => run({ root, id: box.id(), bundle: box.bundle(shell(`sleep 0.3; exit ${i}`)) }))
+  )
+  t.same(
+    statuses.map(({ exitStatus }) => exitStatus),
+    [0, 1, 2, 3, 4, 5, 6, 7]
+  )
+  for (const bundle of ['bundle-2', 'bundle-4']) t.ok(existsSync(join(box.directory, bundle)))
+  t.same(await box.leftovers(before), [])
+})
+
+/** Starts the runtime, waits for a line of the container, and sends signals. */
+async function signalled(box: Sandbox, bundle: string, signals: readonly NodeJS.Signals[]) {
+  const child = spawn(tsrunPath(), ['--root', box.root(), 'run', '--bundle', bundle, box.id()], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, TSRUN_TEST: box.directory }
+  })
+  const ended = new Promise<[number | null, string | null]>((resolve) => child.once('exit', (...how) => resolve(how)))
+  let output = ''
+  child.stderr.on('data', (data) => {
+    output += data
+  })
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (data) => {
+      output += data
+      if (output.includes('ready')) resolve()
+    })
+    ended.then(() => resolve())
+  })
+  // The forwarding starts a moment after the process.
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  for (const signal of signals) {
+    child.kill(signal)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  const [code] = await ended
+  return { code, output }
+}
+
+t.test('signals are forwarded', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const script = 'for s in HUP INT USR1 USR2 WINCH CHLD; do trap "echo $s" $s; done; trap "echo TERM; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
+  const { code, output } = await signalled(box, box.bundle(shell(script)), ['SIGHUP', 'SIGINT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'])
+  t.equal(code, 5)
+  t.same(
+    output.split('\n').filter((line) => ['HUP', 'INT', 'USR1', 'USR2', 'TERM'].includes(line)),
+    ['HUP', 'INT', 'USR1', 'USR2', 'TERM']
+  )
+  t.same(await list({ root: box.root() }), [])
+})
+
+t.test('a process that a signal ends makes 128 + n', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  // Pid 1 of a pid namespace has no default actions, so this one shares the host's.
+  const bundle = box.bundle({ ...shell('echo ready; exec sleep 1000'), linux: { namespaces: [{ type: 'mount' }] }, hostname: undefined })
+  const { code, output } = await signalled(box, bundle, ['SIGQUIT'])
+  t.equal(code, 131, output)
+})
+
+t.test('killed from outside', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const id = box.id()
+  const bundle = box.bundle(shell('echo ready; exec sleep 1000'))
+  const child = spawn(tsrunPath(), ['--root', box.root(), 'run', '--bundle', bundle, id], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, TSRUN_TEST: box.directory }
+  })
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  t.equal(box.tsrun('kill', id, 'KILL').status, 0)
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  t.equal(code, 137)
+  t.same(await list({ root: box.root() }), [])
+})
+
+t.test('delete --force ends one that is in the foreground', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const id = box.id()
+  const before = box.snapshot()
+  const running = run({ root: box.root(), id, bundle: box.bundle(shell('sleep 1000')) })
+  for (let i = 0; i < 200; i++) {
+    const { status } = await state(id, { root: box.root() }).catch(() => ({ status: 'none' }))
+    if (status === 'running') break
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  t.equal(box.tsrun('delete', '--force', id).status, 0)
+  t.match(await running, { exitStatus: 137 })
+  t.same((await box.leftovers(before)).filter((item) => !item.startsWith('descriptor')), [])
+})
+
+t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['script'] }) }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle({ process: { terminal: true, args: ['/bin/sh', '-c', 'tty; stty size; read line; echo "<$line>"; exit 4'] } })
+  const command = `stty rows 33 cols 99; ${tsrunPath()} --root ${box.root()} run --bundle ${bundle} ${box.id()}; echo "status $?"; stty -a`
+  const { stdout } = spawnSync('script', ['-q', '-e', '-c', command, '/dev/null'], { encoding: 'utf8', input: 'hello\n', timeout: 20000 })
+  t.match(stdout, '/dev/pts/0')
+  t.match(stdout, '33 99')
+  t.match(stdout, '<hello>')
+  t.match(stdout, 'status 4')
+  t.match(stdout, / icanon /, 'the terminal is as it was')
+})
+
+t.test('a terminal without a terminal: output is relayed all the same', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle({ process: { terminal: true, args: ['/bin/sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] } })
+  const { status, stdout } = box.tsrun('run', '--bundle', bundle, box.id())
+  t.equal(status, 0)
+  t.equal(stdout.split('\r\n').length, 20001)
+})
+
+t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-console-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const socket = join(directory, 'socket')
+  const received: Buffer[] = []
+  const server = createServer((connection) => void connection.on('data', (data) => void received.push(data)))
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const terminal = { process: { terminal: true, args: ['/bin/sleep', '1000'] } }
+  const refused = box.tsrun('create', '--bundle', box.bundle(terminal), box.id())
+  t.match(refused.stderr, /cannot allocate tty if tsrun will detach without setting console socket/)
+  const id = box.id()
+  const created = await new Promise<number | null>((resolve) => {
+    const args = ['--root', box.root(), 'create', '--console-socket', socket, '--bundle', box.bundle(terminal), id]
+    spawn(tsrunPath(), args, { stdio: 'ignore', env: { PATH: process.env.PATH, TSRUN_TEST: box.directory } }).once('exit', resolve)
+  })
+  t.equal(created, 0)
+  for (let i = 0; i < 100 && received.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  t.match(Buffer.concat(received).toString(), /^\/dev\/pt/)
+  server.close()
+  await deleteContainer(id, { root: box.root(), force: true })
+})
+
+t.test('descriptors: the standard ones and those that were asked for', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle(shell('ls /proc/self/fd | tr "\\n" " "; cat <&3'))
+  const { openSync, closeSync } = await import('node:fs')
+  const fd = openSync('/etc/hostname', 'r')
+  const { stdout, stderr } = box.tsrunWith({ fds: [fd, fd] }, 'run', '--preserve-fds', '1', '--bundle', bundle, box.id())
+  closeSync(fd)
+  // ls itself has 4 open for the directory.
+  t.match(stdout, /^0 1 2 3 4 /, stderr)
+  t.match(stdout, readFileSync('/etc/hostname', 'utf8'))
+  const missing = box.tsrun('run', '--preserve-fds', '2', '--bundle', bundle, box.id())
+  t.match(missing.stderr, /please check that preserved-fd 0 \(of 2\) is present/)
+})
+
+t.test('socket activation', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle(shell('echo $LISTEN_FDS $LISTEN_PID; [ -e /proc/self/fd/3 ] && echo open'))
+  const script = 'exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+  const { stdout, stderr } = box.tsrunWith({ wrapper: ['sh', '-c', script, 'sh'] }, 'run', '--bundle', bundle, box.id())
+  t.equal(stdout, '1 1\nopen\n', stderr)
+})
