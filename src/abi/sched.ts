@@ -3,6 +3,8 @@
 /** Not a flag of clone(2), where these bits are the exit signal; unshare(2) and setns(2) only. Linux 5.6. */
 export const CLONE_NEWTIME = 0x80
 export const CLONE_PARENT = 0x8000
+/** clone3(2) only; Linux 5.7. */
+export const CLONE_INTO_CGROUP = 0x200000000n
 export const CLONE_NEWNS = 0x20000
 export const CLONE_NEWCGROUP = 0x2000000
 export const CLONE_NEWUTS = 0x4000000

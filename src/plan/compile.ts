@@ -34,7 +34,8 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['umask', host.clearUmask, always], // modes of devices and directories are exact
   ['oom score', host.oomScoreAdj, always], // needs the host's rights and the host's /proc
   ['namespace paths', namespaces.openNamespaces, always], // before any of them changes what a path means
-  ['cgroups', host.joinCgroups, always], // before the cgroup namespace, whose root is the cgroup of its maker
+  ['optional cgroups', host.joinOptionalCgroups, always],
+  ['cgroup files', host.openCgroups, always], // with the host's rights
   ['bind sources', mounts.bindSources, ownMounts], // before a user namespace takes the right to reach them
   ['joined namespaces', namespaces.joinNamespaces, always], // with the caller's rights
   ['user namespace', namespaces.userNamespace, always], // before all others that are new: it owns them
@@ -43,6 +44,8 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['init', namespaces.cloneInit, always],
 
   // Init.
+  ['cgroups', host.joinCgroups, always], // before the first thing that a limit counts
+  ['cgroup namespace', namespaces.cgroupNamespace, always], // after the cgroup is joined: it becomes the namespace's root
   ['undumpable', namespaces.undumpable, always],
   ['session', session.newSession, always],
   ['keyring', session.sessionKeyring, always],

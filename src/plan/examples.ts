@@ -21,8 +21,8 @@ export const exampleFacts = (arch: Architecture, more: Partial<HostFacts> = {}):
       { controllers: ['name=systemd'], mountpoint: '/sys/fs/cgroup/systemd', version: 1 }
     ],
     joins: [
-      { directory: '/sys/fs/cgroup/cpu,cpuacct/box', controllers: ['cpu', 'cpuacct'], optional: false },
-      { directory: '/sys/fs/cgroup/systemd/box', controllers: ['name=systemd'], optional: false }
+      { directory: '/sys/fs/cgroup/cpu,cpuacct/box', controllers: ['cpu', 'cpuacct'], optional: false, file: 'tasks' },
+      { directory: '/sys/fs/cgroup/systemd/box', controllers: ['name=systemd'], optional: false, file: 'tasks' }
     ]
   },
   sources: {},
@@ -130,8 +130,12 @@ export const examples: Readonly<Record<string, Example>> = {
     options: { consoleSocket: false, release: 'sync' }
   },
   'no-pivot': {
-    config: { ...everyMount, mounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup' }], linux: { namespaces: [{ type: 'mount' }] } },
-    facts: { cgroup: UNIFIED },
+    config: {
+      ...everyMount,
+      mounts: [{ destination: '/sys/fs/cgroup', type: 'cgroup' }],
+      linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'cgroup' }] }
+    },
+    facts: { cgroup: { ...UNIFIED, joins: [{ directory: '/sys/fs/cgroup/box', controllers: [], optional: false }] } },
     options: { noPivot: true, consoleSocket: false }
   }
 }

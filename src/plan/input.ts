@@ -82,9 +82,12 @@ export const namespacePointer = (input: Input, type: NamespaceType): string => i
 /** The types in the order in which they are joined: those that change paths or rights come last. */
 export const JOIN_ORDER = ['ipc', 'uts', 'network', 'cgroup', 'time', 'pid', 'mount'] as const satisfies readonly NamespaceType[]
 
-/** CLONE_ flags of the new namespaces, without those that are made apart: the user namespace, whose owner must come first, and time, which clone(2) cannot make. */
+/** CLONE_ flags of the new namespaces, without those that are made apart: user comes first, cgroup after the cgroup is joined, and time clone(2) cannot make. */
 export function newNamespaceFlags(input: Input): number {
-  return JOIN_ORDER.filter((type) => type !== 'time' && isNew(input, type)).reduce((flags, type) => flags | NAMESPACE_FLAGS[type], 0)
+  return JOIN_ORDER.filter((type) => type !== 'time' && type !== 'cgroup' && isNew(input, type)).reduce(
+    (flags, type) => flags | NAMESPACE_FLAGS[type],
+    0
+  )
 }
 
 /** True when init is cloned by the spawned process: a pid or time namespace takes effect in children only. */

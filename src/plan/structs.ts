@@ -119,3 +119,13 @@ export function messageWithFd(payload: string, fd: Slot): Bytes {
   ]
   return { ...bytes(`{msg_iov=[${vector.shows}], msg_control=[${rights.shows}]}`, content(header)), pointers }
 }
+
+/** Bytes of struct clone_args up to `cgroup` (linux/sched.h, CLONE_ARGS_SIZE_VER2). */
+export const CLONE_ARGS_SIZE = 88
+
+/** struct clone_args of clone3(2); `cgroup` is the descriptor for CLONE_INTO_CGROUP. CLONE_PARENT demands an exit_signal of 0. */
+export function cloneArgs(flags: bigint, cgroup: Slot, shows: string): Bytes {
+  const v = view(CLONE_ARGS_SIZE)
+  v.setBigUint64(0, flags, true)
+  return { ...bytes(shows, content(v)), slots: [{ offset: 80, slot: cgroup }] }
+}

@@ -1,8 +1,8 @@
 /** What the spawned process does while it is still on the host, with the runtime's rights and paths. */
-import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from '../../abi/fcntl.ts'
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
 import type { Draft } from '../draft.ts'
 import type { CgroupJoin } from '../facts.ts'
-import type { Pass } from '../input.ts'
+import { clones, type Input, type Pass } from '../input.ts'
 import { slot, text } from '../step.ts'
 import { close } from './files.ts'
 
@@ -40,11 +40,51 @@ export const oomScoreAdj: Pass = ({ config }) => {
 
 const pointer = '/linux/cgroupsPath'
 
-function join({ directory, optional }: CgroupJoin): Draft[] {
-  const on = optional ? ({ EACCES: 'next', EPERM: 'next', ENOENT: 'next', EROFS: 'next' } as const) : undefined
-  // "0" is whoever writes it, in every pid namespace (cgroup.procs; cgroups(7)).
-  return writeFile(`${directory}/cgroup.procs`, '0', pointer, `join the cgroup "${directory}"`, on)
+/** The v2 cgroup that init is cloned into, and those that it joins by writing to a file. */
+export const unifiedJoin = ({ facts }: Input): CgroupJoin | undefined =>
+  facts.cgroup.joins.find(({ controllers, optional }) => controllers.length === 0 && !optional)
+
+const isOptional = ({ optional }: CgroupJoin): boolean => optional
+const fileOf = ({ directory, file }: CgroupJoin): string => `${directory}/${file ?? 'cgroup.procs'}`
+const fdOf = ({ directory }: CgroupJoin) => slot(`cgroup "${directory}"`)
+const says = ({ directory }: CgroupJoin): string => `join the cgroup "${directory}"`
+
+/** Files that init joins by: all but the v2 cgroup, if init is cloned and can so be born there. */
+const writtenJoins = (input: Input): readonly CgroupJoin[] =>
+  input.facts.cgroup.joins.filter((join) => !join.optional && !(clones(input) && join === unifiedJoin(input)))
+
+/** Where cgroups may be refused (rootless without delegation), the spawned process joins what it can. "0" is whoever writes it (cgroups(7)). */
+export const joinOptionalCgroups: Pass = ({ facts }) =>
+  facts.cgroup.joins.filter(isOptional).flatMap((join) => {
+    const on = { EACCES: 'next', EPERM: 'next', ENOENT: 'next', EROFS: 'next' } as const
+    return writeFile(fileOf(join), '0', pointer, says(join), on)
+  })
+
+/** Opened with the host's rights; init joins, so that `pids.limit` counts it alone. */
+export const openCgroups: Pass = (input) => {
+  const unified = clones(input) ? unifiedJoin(input) : undefined
+  const open = (path: string, flags: number, join: CgroupJoin): Draft => ({
+    call: 'openat',
+    args: [AT_FDCWD, text(path), flags | O_CLOEXEC, 0],
+    save: fdOf(join),
+    pointer,
+    says: `open the cgroup "${join.directory}"`
+  })
+  return [
+    ...writtenJoins(input).map((join) => open(fileOf(join), O_WRONLY, join)),
+    ...(unified === undefined ? [] : [open(unified.directory, O_PATH | O_DIRECTORY[input.facts.arch], unified)])
+  ]
 }
 
-/** Before the cgroup namespace is made, whose root is the cgroup that its creator is in (cgroup_namespaces(7)). */
-export const joinCgroups: Pass = ({ facts }) => facts.cgroup.joins.flatMap(join)
+/** Slot of the v2 cgroup's descriptor. */
+export const unifiedFd = (input: Input) => {
+  const join = unifiedJoin(input)
+  return join === undefined ? undefined : fdOf(join)
+}
+
+/** Before the cgroup namespace is made, whose root is the cgroup that its maker is in (cgroup_namespaces(7)). */
+export const joinCgroups: Pass = (input) =>
+  writtenJoins(input).flatMap((join) => [
+    { call: 'write', args: [fdOf(join), text('0'), 1], pointer, says: says(join) },
+    close(fdOf(join), pointer)
+  ])

@@ -2,14 +2,23 @@
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_WRONLY } from '../../abi/fcntl.ts'
 import { PR_SET_DUMPABLE } from '../../abi/prctl.ts'
-import { CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT, NAMESPACE_FLAGS, type NamespaceType } from '../../abi/sched.ts'
+import {
+  CLONE_INTO_CGROUP,
+  CLONE_NEWCGROUP,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_PARENT,
+  NAMESPACE_FLAGS,
+  type NamespaceType
+} from '../../abi/sched.ts'
 import type { Draft } from '../draft.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { signalNumbers } from '../signals.ts'
 import { bytes, slot, text } from '../step.ts'
-import { flag } from '../structs.ts'
+import { CLONE_ARGS_SIZE, cloneArgs, flag } from '../structs.ts'
 import { close } from './files.ts'
+import { unifiedFd } from './host.ts'
 import { askRuntime, tellRuntime } from './sync.ts'
 
 const namespaceFd = (type: NamespaceType) => slot(`${type} namespace`)
@@ -122,22 +131,66 @@ const initPid = slot('init pid')
  */
 export const cloneInit: Pass = (input) => {
   const flags = newNamespaceFlags(input)
-  const pointer = '/linux/namespaces'
-  if (!clones(input)) return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer, says: 'make the namespaces' }]
+  if (!clones(input)) return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer: AT, says: 'make the namespaces' }]
   const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: initPid }] }
-  return [
-    {
-      call: 'clone',
-      args: [flags | CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
-      save: initPid,
-      zero: { skip: 2 },
-      pointer,
-      says: 'clone init into its namespaces'
-    },
+  const leave: Draft[] = [
     tellRuntime(input, notice, '', 'tell the pid of init'),
     { call: 'exit_group', args: [0], pointer: '', says: 'leave init alone' }
   ]
+  return [...(unifiedFd(input) === undefined ? [plainClone(flags)] : cloneIntoCgroup(input, flags)), ...leave]
 }
+
+const AT = '/linux/namespaces'
+
+const plainClone = (flags: number): Draft => ({
+  call: 'clone',
+  args: [flags | CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
+  save: initPid,
+  zero: { skip: 2 },
+  pointer: AT,
+  says: 'clone init into its namespaces'
+})
+
+/**
+ * Init is born in its v2 cgroup: moving it there would wait for every processor (a write to cgroup.procs takes 10 ms now and then).
+ * Where clone3 is forbidden (older seccomp profiles around us) the spawned process moves itself.
+ */
+function cloneIntoCgroup(input: Input, flags: number): Draft[] {
+  const directory = unifiedFd(input)!
+  const pointer = '/linux/cgroupsPath'
+  const move: Draft[] = [
+    { call: 'openat', args: [directory, text('cgroup.procs'), O_WRONLY | O_CLOEXEC, 0], save: procs, pointer, says: 'open "cgroup.procs"' },
+    { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup' },
+    close(procs, pointer),
+    plainClone(flags)
+  ]
+  const args = cloneArgs(
+    BigInt(flags | CLONE_PARENT) | CLONE_INTO_CGROUP,
+    directory,
+    `{flags=…|CLONE_PARENT|CLONE_INTO_CGROUP, cgroup=<${directory.name}>}`
+  )
+  return [
+    {
+      call: 'clone3',
+      args: [args, CLONE_ARGS_SIZE],
+      save: initPid,
+      on: { ENOSYS: 'next' },
+      zero: { skip: move.length + 2 },
+      then: { skip: move.length },
+      pointer: AT,
+      says: 'clone init into its namespaces and cgroup'
+    },
+    ...move
+  ]
+}
+
+const procs = slot('cgroup.procs')
+
+/** When init is in its cgroup: the namespace's root is the cgroup that its maker is in (cgroup_namespaces(7)). */
+export const cgroupNamespace: Pass = (input) =>
+  isNew(input, 'cgroup')
+    ? [{ call: 'unshare', args: [CLONE_NEWCGROUP], pointer: namespacePointer(input, 'cgroup'), says: 'make a cgroup namespace' }]
+    : []
 
 /** Init can be neither traced nor read through /proc from now until execve (CVE-2016-9962). An unprivileged runtime must still read it. */
 export const undumpable: Pass = ({ facts }) =>
