@@ -1,4 +1,5 @@
 /** Checks of a process: that of config.json and that of `exec --process`. Pointers are relative to it. */
+import { capabilityNumber } from '../abi/capability.ts'
 import type { Problem } from '../errors/error.ts'
 import { known } from '../errors/wording.config.ts'
 import { pointer } from './pointer.ts'
@@ -58,7 +59,8 @@ export const processRules: readonly RuleOf<Process>[] = [
     why: 'capset(2): EPERM when the effective set has what the permitted set has not',
     check: ({ capabilities }) =>
       (capabilities?.effective ?? []).flatMap((name, i) =>
-        capabilities?.permitted?.includes(name)
+        // An unknown name is warned about and left out.
+        capabilityNumber(name) === undefined || capabilities?.permitted?.includes(name)
           ? []
           : [{ pointer: pointer('capabilities', 'effective', i), message: `${show(name)} must be in "permitted" as well to be effective` }]
       )

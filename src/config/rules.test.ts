@@ -141,7 +141,7 @@ const cases: Readonly<Record<string, Case>> = {
     ]
   },
   'effective-capabilities': {
-    good: [process({ capabilities: { effective: ['CAP_KILL'], permitted: ['CAP_CHOWN', 'CAP_KILL'] } })],
+    good: [process({ capabilities: { effective: ['CAP_KILL', 'CAP_FLY'], permitted: ['CAP_CHOWN', 'CAP_KILL'] } })],
     bad: [
       [process({ capabilities: { effective: ['CAP_KILL'] } }), '/process/capabilities/effective/0', '"CAP_KILL" must be in "permitted"']
     ]
