@@ -26,6 +26,9 @@ const EMULATORS: Readonly<Record<Architecture, string>> = { x64: '/usr/bin/qemu-
 export const cannotRun = (arch: Architecture): string | false =>
   process.arch !== arch && !existsSync(EMULATORS[arch]) && `${EMULATORS[arch]} is not installed`
 
+/** The command that runs the program at `path`, which is for `arch`. */
+export const emulate = (arch: Architecture, path: string): string[] => (process.arch === arch ? [path] : [EMULATORS[arch], path])
+
 /** A step that comes from no field. */
 export const step = (call: Step['call'], args: readonly Arg[], more: Partial<Step> = {}): Step => ({
   call,
@@ -50,7 +53,7 @@ export function runPlan(plan: Plan): Outcome {
   try {
     const path = join(directory, 'image')
     writeFileSync(path, encode(plan), { mode: 0o755 })
-    const [command, ...args] = process.arch === plan.arch ? [path] : [EMULATORS[plan.arch], path]
+    const [command, ...args] = emulate(plan.arch, path)
     const { status, signal, output, error } = spawnSync(command!, args, { stdio: ['ignore', 'pipe', 'inherit', 'pipe'], timeout: 20_000 })
     if (error) throw error
     return {

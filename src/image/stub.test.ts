@@ -1,0 +1,152 @@
+/** The entry stub, run for real: in a program that dumps its initial stack and registers, and in the engine that runs this test. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { cannotRun, emulate } from '../../test/run-image.ts'
+import { type Architecture, syscallNumber } from '../abi/syscalls.ts'
+import * as arm64 from './arm64.ts'
+import { assemble, bytesOf, type Program } from './assemble.ts'
+import { elfHeaders, PT_NOTE } from './elf.ts'
+import { BASE, CODE_OFFSET, PROGRAM_HEADER_SIZE } from './record.ts'
+import { addEntryStub, readStubValue, type StubValue } from './stub.ts'
+import * as x64 from './x64.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'stub-'))
+t.teardown(() => rmSync(directory, { recursive: true }))
+
+/** Writes the first 256 bytes of the initial stack, then 8 bytes with a register that the stub has used, and exits. */
+const dump: Readonly<Record<Architecture, Program>> = {
+  x64: [
+    x64.mov('r12', 'rdx'),
+    x64.mov('rsi', 'rsp'),
+    x64.movImmediate('edi', 1),
+    x64.movImmediate('edx', 256),
+    x64.movImmediate('eax', syscallNumber('x64', 'write')),
+    x64.syscall,
+    x64.push('r12'),
+    x64.mov('rsi', 'rsp'),
+    x64.movImmediate('edi', 1),
+    x64.movImmediate('edx', 8),
+    x64.movImmediate('eax', syscallNumber('x64', 'write')),
+    x64.syscall,
+    x64.movImmediate('edi', 0),
+    x64.movImmediate('eax', syscallNumber('x64', 'exit_group')),
+    x64.syscall
+  ],
+  arm64: [
+    arm64.add('x12', 'x11', 0),
+    arm64.movz('x0', 1),
+    arm64.add('x1', 'sp', 0),
+    arm64.movz('x2', 256),
+    arm64.movz('x8', syscallNumber('arm64', 'write')),
+    arm64.svc,
+    arm64.sub('sp', 'sp', 16),
+    arm64.strX('x12', 'sp'),
+    arm64.movz('x0', 1),
+    arm64.add('x1', 'sp', 0),
+    arm64.movz('x2', 8),
+    arm64.movz('x8', syscallNumber('arm64', 'write')),
+    arm64.svc,
+    arm64.movz('x0', 0),
+    arm64.movz('x8', syscallNumber('arm64', 'exit_group')),
+    arm64.svc
+  ]
+}
+
+/** An executable of `dump`, with a PT_NOTE where images have their stack's header. */
+function dumper(arch: Architecture): Uint8Array {
+  const code = bytesOf(assemble(dump[arch], BASE + CODE_OFFSET))
+  const size = CODE_OFFSET + code.length
+  const address = BASE + 0x10_0000 + size
+  const headers = elfHeaders(arch, { codeSize: size, dataOffset: size, dataAddress: address, dataFileSize: 0, dataMemorySize: 8 })
+  const elf = new Uint8Array(size)
+  elf.set(new Uint8Array(headers.buffer))
+  new DataView(elf.buffer).setUint32(64 + 2 * PROGRAM_HEADER_SIZE, PT_NOTE, true)
+  elf.set(code, CODE_OFFSET)
+  return elf
+}
+
+/** The value of AT_FLAGS on a stack of: argc, argv, NULL, envp, NULL, auxv. */
+function flagsOf(stack: Buffer): bigint | undefined {
+  let at = 8 * (Number(stack.readBigUInt64LE(0)) + 2)
+  while (stack.readBigUInt64LE(at) !== 0n) at += 8
+  for (at += 8; stack.readBigUInt64LE(at) !== 0n; at += 16) if (stack.readBigUInt64LE(at) === 8n) return stack.readBigUInt64LE(at + 8)
+  return undefined
+}
+
+/** Runs a shell that changes what it inherits, and becomes the program. */
+function runAfter(change: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): Buffer {
+  const { stdout, status, stderr } = spawnSync('/bin/sh', ['-c', `${change}; exec "$@"`, 'sh', ...command], { env, timeout: 20_000 })
+  if (status !== 0) throw new Error(`exit status ${status}: ${stderr}`)
+  return stdout
+}
+
+const CHANGES: readonly (readonly [string, Omit<StubValue, 'present'>])[] = [
+  ['ulimit -Sn 777', { softNofile: 777, sigpipeIgnored: false, sigxfszIgnored: false }],
+  ['ulimit -Sn 64; trap "" PIPE', { softNofile: 64, sigpipeIgnored: true, sigxfszIgnored: false }],
+  ['ulimit -Sn 65; trap "" XFSZ', { softNofile: 65, sigpipeIgnored: false, sigxfszIgnored: true }],
+  ['ulimit -Sn 66; trap "" PIPE XFSZ', { softNofile: 66, sigpipeIgnored: true, sigxfszIgnored: true }]
+]
+
+for (const arch of ['x64', 'arm64'] as const)
+  t.test(`a program for ${arch} finds what its caller had`, { skip: cannotRun(arch) }, async (t) => {
+    const path = join(directory, `dump-${arch}`)
+    writeFileSync(path, dumper(arch), { mode: 0o755 })
+    const before = runAfter(':', emulate(arch, path))
+    t.equal(flagsOf(before), 0n, 'the kernel leaves AT_FLAGS empty')
+    writeFileSync(path, addEntryStub(dumper(arch)), { mode: 0o755 })
+    for (const [change, expected] of CHANGES) {
+      const after = runAfter(change, emulate(arch, path))
+      t.same(readStubValue(flagsOf(after)!), { present: true, ...expected }, change)
+      t.same(after.subarray(256), before.subarray(256), 'registers are as they were')
+      t.equal(after.readBigUInt64LE(0), 1n, 'argc')
+    }
+  })
+
+t.test('the engine that runs this test finds it through getauxval', async (t) => {
+  const path = join(directory, 'engine')
+  writeFileSync(path, addEntryStub(readFileSync(process.execPath)), { mode: 0o755 })
+  const script = `
+    const koffi = require(${JSON.stringify(fileURLToPath(import.meta.resolve('koffi')))})
+    console.log(String(koffi.load('libc.so.6').func('unsigned long getauxval(unsigned long)')(8)))`
+  for (const [change, expected] of CHANGES) {
+    const value = BigInt(runAfter(change, [path, '-e', script]).toString())
+    t.same(readStubValue(value), { present: true, ...expected }, change)
+  }
+})
+
+t.test('a position-independent executable still runs', async (t) => {
+  const path = join(directory, 'sh')
+  writeFileSync(path, addEntryStub(readFileSync('/bin/sh')), { mode: 0o755 })
+  t.equal(runAfter(':', [path, '-c', 'echo "$0 $A"', 'zero'], { A: 'a' }).toString(), 'zero a\n')
+})
+
+t.test('without the stub nothing is there', async (t) => {
+  const absent = { present: false, softNofile: undefined, sigpipeIgnored: false, sigxfszIgnored: false }
+  t.same(readStubValue(0n), absent)
+  t.same(readStubValue(1n), absent)
+  t.same(readStubValue(0xffff_ffff_ffff_ffffn), absent)
+})
+
+t.test('an infinite limit is undefined', async (t) => {
+  t.same(readStubValue(0x7473_0000_ffff_ffffn), { present: true, softNofile: undefined, sigpipeIgnored: false, sigxfszIgnored: false })
+  t.equal(readStubValue(0x7473_0000_ffff_fffen).softNofile, 0xffff_fffe)
+})
+
+t.test('what cannot get a stub is refused', async (t) => {
+  const elf = dumper('x64')
+  const change = (offset: number, value: number): Uint8Array => {
+    const changed = elf.slice()
+    changed[offset] = value
+    return changed
+  }
+  t.throws(() => addEntryStub(addEntryStub(elf)), { name: 'RangeError', message: /no PT_NOTE/ })
+  t.throws(() => addEntryStub(new Uint8Array(10)), { name: 'RangeError', message: /not a 64-bit/ })
+  t.throws(() => addEntryStub(change(0, 0)), { name: 'RangeError', message: /not a 64-bit/ })
+  t.throws(() => addEntryStub(change(16, 1)), { name: 'RangeError', message: /ELF type is 1/ })
+  t.throws(() => addEntryStub(change(18, 3)), { name: 'RangeError', message: /machine 3/ })
+  t.throws(() => addEntryStub(change(56, 200)), { name: 'RangeError', message: /program headers/ })
+})
