@@ -40,8 +40,8 @@ const GLOBALS: readonly [RegExp, string][] = [
 /** Where an architecture may decide; elsewhere a table does. Seccomp's are those of the profile, and `explain` checks what --arch names. */
 const MAY_KNOW_THE_ARCHITECTURE = ['src/image/', 'src/abi/', 'src/seccomp/', 'src/cli/commands/explain.ts']
 const ARCHITECTURE = /(?:[!=]==?|\bcase)\s*['"`](?:x64|arm64|amd64|x86_64|aarch64)['"`]|\bprocess\s*\.\s*arch\b/
-/** They ask the machine what it is: the ABI that calls are made with, and the name of koffi's addon. */
-const ASKS_THE_ARCHITECTURE = new Set(['src/linux/ffi.ts', 'src/linux/addon.ts'])
+/** They ask the machine what it is: the ABI that calls are made with, the name of koffi's addon, what it can execute. */
+const ASKS_THE_ARCHITECTURE = new Set(['src/linux/ffi.ts', 'src/linux/addon.ts', 'src/container/diagnose.ts'])
 const REFUSED_NAMES = /(?:^|\/)(?:utils?|helpers?|misc|common)\.ts$/
 
 interface Import {
