@@ -42,23 +42,27 @@ const pointer = '/linux/cgroupsPath'
 
 /** The v2 cgroup that init is cloned into, and those that it joins by writing to a file. */
 export const unifiedJoin = ({ facts }: Input): CgroupJoin | undefined =>
-  facts.cgroup.joins.find(({ controllers, optional }) => controllers.length === 0 && !optional)
+  facts.cgroup.joins.find(({ controllers }) => controllers.length === 0)
 
-const isOptional = ({ optional }: CgroupJoin): boolean => optional
 const fileOf = ({ directory, file }: CgroupJoin): string => `${directory}/${file ?? 'cgroup.procs'}`
 const fdOf = ({ directory }: CgroupJoin) => slot(`cgroup "${directory}"`)
 const says = ({ directory }: CgroupJoin): string => `join the cgroup "${directory}"`
 
 /** Files that init joins by: all but the v2 cgroup, if init is cloned and can so be born there. */
 const writtenJoins = (input: Input): readonly CgroupJoin[] =>
-  input.facts.cgroup.joins.filter((join) => !join.optional && !(clones(input) && join === unifiedJoin(input)))
+  input.facts.cgroup.joins.filter((join) => !join.optional && !isBornInto(input, join))
+
+/** True for the v2 cgroup that clone3 puts init into. */
+const isBornInto = (input: Input, join: CgroupJoin): boolean => clones(input) && join === unifiedJoin(input)
 
 /** Where cgroups may be refused (rootless without delegation), the spawned process joins what it can. "0" is whoever writes it (cgroups(7)). */
-export const joinOptionalCgroups: Pass = ({ facts }) =>
-  facts.cgroup.joins.filter(isOptional).flatMap((join) => {
-    const on = { EACCES: 'next', EPERM: 'next', ENOENT: 'next', EROFS: 'next' } as const
-    return writeFile(fileOf(join), '0', pointer, says(join), on)
-  })
+export const joinOptionalCgroups: Pass = (input) =>
+  input.facts.cgroup.joins
+    .filter((join) => join.optional && !isBornInto(input, join))
+    .flatMap((join) => {
+      const on = { EACCES: 'next', EPERM: 'next', ENOENT: 'next', EROFS: 'next' } as const
+      return writeFile(fileOf(join), '0', pointer, says(join), on)
+    })
 
 /** Opened with the host's rights; init joins, so that `pids.limit` counts it alone. */
 export const openCgroups: Pass = (input) => {
@@ -67,6 +71,8 @@ export const openCgroups: Pass = (input) => {
     call: 'openat',
     args: [AT_FDCWD, text(path), flags | O_CLOEXEC, 0],
     save: fdOf(join),
+    // Descriptor 0 is what then stands in its place; clone3 refuses it.
+    ...(join.optional ? { on: { any: 'next' } as const } : {}),
     pointer,
     says: `open the cgroup "${join.directory}"`
   })

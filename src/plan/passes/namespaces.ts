@@ -18,7 +18,7 @@ import { signalNumbers } from '../signals.ts'
 import { bytes, slot, text } from '../step.ts'
 import { CLONE_ARGS_SIZE, cloneArgs, flag } from '../structs.ts'
 import { close } from './files.ts'
-import { unifiedFd } from './host.ts'
+import { unifiedFd, unifiedJoin } from './host.ts'
 import { askRuntime, tellRuntime } from './sync.ts'
 
 const namespaceFd = (type: NamespaceType) => slot(`${type} namespace`)
@@ -153,17 +153,26 @@ const plainClone = (flags: number): Draft => ({
 
 /**
  * Init is born in its v2 cgroup: moving it there would wait for every processor (a write to cgroup.procs takes 10 ms now and then).
- * Where clone3 is forbidden (older seccomp profiles around us) the spawned process moves itself.
+ * Where clone3 is forbidden (older seccomp profiles around us) the spawned process moves itself; a cgroup that may be refused is left alone then.
  */
 function cloneIntoCgroup(input: Input, flags: number): Draft[] {
   const directory = unifiedFd(input)!
   const pointer = '/linux/cgroupsPath'
-  const move: Draft[] = [
-    { call: 'openat', args: [directory, text('cgroup.procs'), O_WRONLY | O_CLOEXEC, 0], save: procs, pointer, says: 'open "cgroup.procs"' },
-    { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup' },
-    close(procs, pointer),
-    plainClone(flags)
-  ]
+  const optional = unifiedJoin(input)!.optional
+  const move: Draft[] = optional
+    ? [plainClone(flags)]
+    : [
+        {
+          call: 'openat',
+          args: [directory, text('cgroup.procs'), O_WRONLY | O_CLOEXEC, 0],
+          save: procs,
+          pointer,
+          says: 'open "cgroup.procs"'
+        },
+        { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup' },
+        close(procs, pointer),
+        plainClone(flags)
+      ]
   const args = cloneArgs(
     BigInt(flags | CLONE_PARENT) | CLONE_INTO_CGROUP,
     directory,
@@ -174,7 +183,7 @@ function cloneIntoCgroup(input: Input, flags: number): Draft[] {
       call: 'clone3',
       args: [args, CLONE_ARGS_SIZE],
       save: initPid,
-      on: { ENOSYS: 'next' },
+      on: optional ? { any: 'next' } : { ENOSYS: 'next' },
       zero: { skip: move.length + 2 },
       then: { skip: move.length },
       pointer: AT,
