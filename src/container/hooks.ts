@@ -18,7 +18,7 @@ import { poll, pollAsync, readMessage, socketpairSeqpacket } from '../linux/sock
 import { spawnImage } from '../linux/spawn.ts'
 import { compileHook, type HookFacts } from '../plan/hook.ts'
 import type { Plan } from '../plan/step.ts'
-import type { Interrupt } from './interrupt.ts'
+import { type Interrupt, uninterrupted } from './interrupt.ts'
 import { nextMessage } from './protocol.ts'
 import { CHANGED_BY_ENGINES } from './signals.ts'
 import { type Tail, tail } from './tail.ts'
@@ -73,12 +73,12 @@ export async function runHook(
   interrupt: Interrupt
 ): Promise<void> {
   const plan = compileHook(hook, hookFacts(kind, index, place))
-  using started = await startHook(plan, state, place, interrupt).catch((cause: Error) => {
+  using started = await startHook(plan, state, place).catch((cause: Error) => {
     throw hookFailed({ kind, index, how: cause.message })
   })
   const finished = await untilEnd(started, hook.timeout, interrupt)
   interrupt.check()
-  const unstarted = await startFailure(started.sync.fd, plan, interrupt)
+  const unstarted = await startFailure(started.sync.fd, plan)
   if (unstarted !== undefined && !finished.timedOut) throw hookFailed({ kind, index, how: unstarted })
   const how = howItFailed(finished, hook)
   if (how !== undefined) throw hookFailed({ kind, index, how, output: finished.output })
@@ -134,7 +134,7 @@ interface StartedHook extends Disposable {
   readonly stderr: OwnedFd
 }
 
-async function startHook(plan: Plan, state: string, place: HookPlace, interrupt: Interrupt): Promise<StartedHook> {
+async function startHook(plan: Plan, state: string, place: HookPlace): Promise<StartedHook> {
   using stdin = stateFile(state)
   const [stdout, stdoutEnd] = pipe()
   const [stderr, stderrEnd] = pipe()
@@ -150,7 +150,7 @@ async function startHook(plan: Plan, state: string, place: HookPlace, interrupt:
     } finally {
       for (const fd of [stdoutEnd, stderrEnd, syncEnd]) fd[Symbol.dispose]()
     }
-    const pid = await hookPidOf(spawned, plan, sync.fd, interrupt)
+    const pid = await hookPidOf(spawned, plan, sync.fd)
     const pidfd = pidfdOpen(pid)
     ours.push(pidfd)
     return { pid, pidfd, sync, stdout, stderr, [Symbol.dispose]: close }
@@ -171,9 +171,9 @@ function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Recor
 }
 
 /** A hook that joins a pid namespace is cloned by the spawned process, which tells its pid and ends. */
-async function hookPidOf(spawned: number, plan: Plan, sync: number, interrupt: Interrupt): Promise<number> {
+async function hookPidOf(spawned: number, plan: Plan, sync: number): Promise<number> {
   if (!plan.steps.some((step) => step.call === 'clone')) return spawned
-  const message = await nextMessage(sync, interrupt)
+  const message = await nextMessage(sync, uninterrupted)
   waitPid(spawned, { hang: true })
   if (message?.kind === 'initPid') return message.value
   throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
@@ -239,8 +239,8 @@ function killGroup(pid: number): void {
 }
 
 /** Why the hook was not executed; undefined when it was. */
-async function startFailure(sync: number, plan: Plan, interrupt: Interrupt): Promise<string | undefined> {
-  const message = await nextMessage(sync, interrupt)
+async function startFailure(sync: number, plan: Plan): Promise<string | undefined> {
+  const message = await nextMessage(sync, uninterrupted)
   return message?.kind === 'failed' ? describe(plan, message.step, message.errno) : undefined
 }
 

@@ -45,7 +45,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   if (subreaper) setSubreaper()
   using terminal = openTerminal()
   const running = await withUndo(options, async (work) => beginForeground(options, terminal, work))
-  return stay(running, terminal, subreaper, options)
+  return await stay(running, terminal, subreaper, options)
 }
 
 /** Until the user's process runs. */

@@ -88,7 +88,10 @@ t.test('a command on a mount that is noexec', { skip: asRoot }, async (t) => {
   const { all } = prepare(box, {})
   const config = JSON.parse(readFileSync(join(all.bundle, 'config.json'), 'utf8')) as Config
   const mounts = [...config.mounts!, { destination: '/programs', source: directory, type: 'bind', options: ['rbind', 'ro', 'noexec'] }]
-  writeFileSync(join(all.bundle, 'config.json'), JSON.stringify({ ...config, mounts, process: { ...config.process, args: ['/programs/true'] } }))
+  writeFileSync(
+    join(all.bundle, 'config.json'),
+    JSON.stringify({ ...config, mounts, process: { ...config.process, args: ['/programs/true'] } })
+  )
   mkdirSync(join(all.bundle, 'rootfs/programs'))
   const { message } = await failure(box, () => run(all))
   t.match(message, /permission denied/)
@@ -118,9 +121,16 @@ t.test('what is wrong with a bundle', { skip: asRoot }, async (t) => {
   t.match(await code({}, (bundle) => rmSync(bundle, { recursive: true })), { code: 'bundle', left: [] })
   t.match(await code({}, (bundle) => rmSync(join(bundle, 'config.json'))), { code: 'bundle', left: [] })
   t.match(await code({}, (bundle) => writeFileSync(join(bundle, 'config.json'), '{')), { code: 'config', left: [] })
-  t.match(await code({ root: { path: 'nothing' } }), { code: 'config', message: /^invalid rootfs: .*no such file or directory \[\/root\/path\]$/, left: [] })
+  t.match(await code({ root: { path: 'nothing' } }), {
+    code: 'config',
+    message: /^invalid rootfs: .*no such file or directory \[\/root\/path\]$/,
+    left: []
+  })
   const link = (bundle: string): void => symlinkSync('rootfs', join(bundle, 'link'))
-  t.match(await code({ root: { path: 'link' } }, link), { message: /^invalid rootfs: not an absolute path, or a symlink: .*it is a symlink/, left: [] })
+  t.match(await code({ root: { path: 'link' } }, link), {
+    message: /^invalid rootfs: not an absolute path, or a symlink: .*it is a symlink/,
+    left: []
+  })
   t.match(await code({ root: { path: 'config.json' } }), { message: /^invalid rootfs: .*it is not a directory/, left: [] })
   t.match(await code({ mounts: [{ destination: '/x', type: 'bind', source: '/nonexistent', options: ['bind'] }] }), {
     message: 'cannot bind mount "/nonexistent": no such file or directory (ENOENT) [/mounts/0/source]',

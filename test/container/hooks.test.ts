@@ -58,7 +58,8 @@ t.test("namespaces, directory and environment of runtime's and container's hooks
   const look = (log: string) => sh(`for n in pid mnt uts net; do readlink /proc/self/ns/$n; done | tr '\\n' ' ' >> ${log}; pwd >> ${log}`)
   const { id, bundle, options, all, lines } = prepare(box, (log) => ({ createRuntime: [look(log)], createContainer: [look(log)] }))
   await create(all)
-  const namespacesOf = (who: number | 'self') => ['pid', 'mnt', 'uts', 'net'].map((name) => readlinkSync(`/proc/${who}/ns/${name}`)).join(' ')
+  const namespacesOf = (who: number | 'self') =>
+    ['pid', 'mnt', 'uts', 'net'].map((name) => readlinkSync(`/proc/${who}/ns/${name}`)).join(' ')
   t.equal(lines()[0], `${namespacesOf('self')} ${bundle}`)
   // The host's /proc does not know a process of another pid namespace as "self".
   t.match(lines()[1], new RegExp(`${join(bundle, 'rootfs')}$`))
@@ -72,7 +73,14 @@ t.test('a hook in the namespaces of a container with a user namespace is its roo
   const bundle = box.bundle((config) => ({
     ...config,
     root: { path: 'rootfs', readonly: false },
-    hooks: { startContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'id -u > /dev/shm/id; grep CapEff /proc/self/status >> /dev/shm/id; hostname >> /dev/shm/id'] }] },
+    hooks: {
+      startContainer: [
+        {
+          path: '/bin/sh',
+          args: ['sh', '-c', 'id -u > /dev/shm/id; grep CapEff /proc/self/status >> /dev/shm/id; hostname >> /dev/shm/id']
+        }
+      ]
+    },
     process: { ...config.process, args: ['/bin/cat', '/dev/shm/id'] },
     linux: { ...config.linux, namespaces: [...config.linux!.namespaces!, { type: 'user' }], uidMappings: map, gidMappings: map }
   }))
@@ -83,7 +91,12 @@ t.test('a hook in the namespaces of a container with a user namespace is its roo
 t.test('a hook that fails ends the creation, and nothing is left', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
   for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
-    const { options: _, all, lines, log } = prepare(box, (log) => ({
+    const {
+      options: _,
+      all,
+      lines,
+      log
+    } = prepare(box, (log) => ({
       [kind]: [sh('exit 0'), sh('echo out; echo err >&2; exit 3'), sh(`echo never >> ${log}`)],
       poststop: [sh(`echo poststop >> ${log}`)]
     }))
@@ -143,7 +156,9 @@ t.test('a time limit ends what the hook has started, too', { skip: asRoot }, asy
 
 t.test('what a hook leaves in the background keeps nobody waiting, and may go on writing', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
-  const { id, options, all, lines } = prepare(box, (log) => ({ createRuntime: [sh(`(sleep 0.5; echo late; echo late >&2; echo done >> ${log}) & exit 0`)] }))
+  const { id, options, all, lines } = prepare(box, (log) => ({
+    createRuntime: [sh(`(sleep 0.5; echo late; echo late >&2; echo done >> ${log}) & exit 0`)]
+  }))
   await create(all)
   t.same(lines(), [])
   for (let i = 0; i < 200 && lines().length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
@@ -153,7 +168,16 @@ t.test('what a hook leaves in the background keeps nobody waiting, and may go on
 t.test('a hook without env has an empty environment, and standard streams only', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
   const { id, options, all, lines } = prepare(box, (log) => ({
-    createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', `/usr/bin/env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= >> ${log}; for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do [ -e /proc/$$/fd/$i ] && echo $i; done | tr '\\n' ' ' >> ${log}`] }]
+    createRuntime: [
+      {
+        path: '/bin/sh',
+        args: [
+          'sh',
+          '-c',
+          `/usr/bin/env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= >> ${log}; for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do [ -e /proc/$$/fd/$i ] && echo $i; done | tr '\\n' ' ' >> ${log}`
+        ]
+      }
+    ]
   }))
   await create(all)
   t.same(lines(), ['0 1 2'])
@@ -162,7 +186,9 @@ t.test('a hook without env has an empty environment, and standard streams only',
 
 t.test('poststop hooks that fail are warnings, and the others run', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
-  const { id, options, all, lines, warnings } = prepare(box, (log) => ({ poststop: [sh('exit 1'), { path: '/nonexistent' }, sh(`echo ran >> ${log}`)] }))
+  const { id, options, all, lines, warnings } = prepare(box, (log) => ({
+    poststop: [sh('exit 1'), { path: '/nonexistent' }, sh(`echo ran >> ${log}`)]
+  }))
   await create(all)
   await deleteContainer(id, options)
   t.same(lines(), ['ran'])
@@ -181,7 +207,10 @@ t.test('a state of more than a pipe holds', { skip: asRoot }, async (t) => {
 
 t.test('SIGTERM while a hook runs undoes everything', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
-  const { id, bundle } = prepare(box, (log) => ({ createRuntime: [sh(`echo $PPID > ${log}; sleep 1000`)], poststop: [sh(`echo poststop >> ${log}`)] }))
+  const { id, bundle } = prepare(box, (log) => ({
+    createRuntime: [sh(`echo $PPID > ${log}; sleep 1000`)],
+    poststop: [sh(`echo poststop >> ${log}`)]
+  }))
   writeFileSync(join(bundle, 'terminate'), '')
   const before = box.snapshot()
   const script = `"$@" & pid=$!; sleep 1.5; kill -TERM $pid; wait $pid; exit $?`

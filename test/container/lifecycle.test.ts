@@ -116,7 +116,14 @@ t.test('what is kept on disk', { skip: asRoot }, async (t) => {
   t.equal(mode('config.json'), '600')
   const record = JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8'))
   t.match(record, { format: 1, id, init_process_pid: pid, bundle, rootless: false, annotations: { 'com.example.key': 'value' } })
-  t.equal(record.init_process_start, Number(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')[19]))
+  t.equal(
+    record.init_process_start,
+    Number(
+      readFileSync(`/proc/${pid}/stat`, 'latin1')
+        .replace(/^.*\) /s, '')
+        .split(' ')[19]
+    )
+  )
   t.equal(record.namespace_paths.NEWPID, `/proc/${pid}/ns/pid`)
   for (const path of Object.values(record.cgroup_paths as Record<string, string>)) t.ok(existsSync(path), path)
   t.match(await state(id, options), { annotations: { 'com.example.key': 'value' } })
@@ -250,7 +257,10 @@ t.test('a container that shares the pid namespace is killed whole', { skip: asRo
   const orphans = children()
   process.kill(pid, 'SIGKILL')
   await until(async () => (await state(id, options)).status === 'stopped')
-  t.ok(orphans.every((orphan) => existsSync(`/proc/${orphan}`)), 'they outlive init')
+  t.ok(
+    orphans.every((orphan) => existsSync(`/proc/${orphan}`)),
+    'they outlive init'
+  )
   await kill(id, SIGKILL, options)
   await until(() => orphans.every((orphan) => !existsSync(`/proc/${orphan}`)))
   t.notOk(orphans.some((orphan) => existsSync(`/proc/${orphan}`)))

@@ -100,7 +100,8 @@ async function signalled(box: Sandbox, bundle: string, signals: readonly NodeJS.
 
 t.test('signals are forwarded', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
-  const script = 'for s in HUP INT USR1 USR2 WINCH CHLD; do trap "echo $s" $s; done; trap "echo TERM; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
+  const script =
+    'for s in HUP INT USR1 USR2 WINCH CHLD; do trap "echo $s" $s; done; trap "echo TERM; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
   const { code, output } = await signalled(box, box.bundle(shell(script)), ['SIGHUP', 'SIGINT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'])
   t.equal(code, 5)
   t.same(
@@ -145,7 +146,10 @@ t.test('delete --force ends one that is in the foreground', { skip: asRoot }, as
   }
   t.equal(box.tsrun('delete', '--force', id).status, 0)
   t.match(await running, { exitStatus: 137 })
-  t.same((await box.leftovers(before)).filter((item) => !item.startsWith('descriptor')), [])
+  t.same(
+    (await box.leftovers(before)).filter((item) => !item.startsWith('descriptor')),
+    []
+  )
 })
 
 t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['script'] }) }, async (t) => {
@@ -162,7 +166,9 @@ t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['s
 
 t.test('a terminal without a terminal: output is relayed all the same', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
-  const bundle = box.bundle({ process: { terminal: true, args: ['/bin/sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] } })
+  const bundle = box.bundle({
+    process: { terminal: true, args: ['/bin/sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] }
+  })
   const { status, stdout } = box.tsrun('run', '--bundle', bundle, box.id())
   t.equal(status, 0)
   t.equal(stdout.split('\r\n').length, 20001)
