@@ -46,7 +46,7 @@ export function spawnPlan(plan: Plan, named: Readonly<Record<string, number>>, p
 }
 
 /** True when the first process clones init and leaves (the container has a pid or time namespace). */
-export const clonesInit = (plan: Plan): boolean => plan.steps.some(({ call }) => call === 'clone')
+export const clonesInit = (plan: Plan): boolean => plan.steps.some(({ call }) => call === 'clone' || call === 'clone3')
 
 /** Longest wait for a killed process; only an uninterruptible sleep takes longer. */
 const KILL_MS = 10_000
