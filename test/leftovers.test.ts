@@ -1,35 +1,10 @@
-/** Nothing is left behind; and what would be is seen. */
+/** What is left behind is seen, and nothing else is touched. */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
 import { asRoot, sandbox } from './harness.ts'
 import { added, mountPoints, processesOf } from './leftovers.ts'
-
-t.setTimeout(120_000)
-
-const CONTAINERS = 200
-
-t.test(`${CONTAINERS} containers leave nothing behind`, { skip: asRoot }, async (t) => {
-  const box = sandbox(t)
-  const bundle = box.bundle()
-  box.tsrun('run', '--bundle', bundle, box.id())
-  const before = box.snapshot()
-  const failures: string[] = []
-  for (let i = 0; i < CONTAINERS; i++) {
-    const id = box.id()
-    for (const args of [
-      ['create', '--bundle', bundle, id],
-      ['start', id],
-      ['delete', '--force', id]
-    ]) {
-      const { status, stderr } = box.tsrun(...args)
-      if (status !== 0) failures.push(`${args.join(' ')}: ${status} ${stderr}`)
-    }
-  }
-  t.same(failures, [])
-  t.same(await box.leftovers(before), [])
-})
 
 t.test('a leftover is seen, whatever it is', { skip: asRoot }, async (t) => {
   const box = sandbox(t)
