@@ -3,15 +3,18 @@ import { type Architecture, type SyscallName, syscallName } from '../abi/syscall
 import { ELF_MAGIC, ET_EXEC, MACHINE, PT_LOAD } from './elf.ts'
 import { interpreter } from './generated.ts'
 import {
-  ARGS,
+  BASE,
   CODE_OFFSET,
   COMPARE,
   ELF_HEADER_SIZE,
-  ERRNO_ENTRIES,
   Field,
+  HAS_SAVE,
+  HAS_WAYS,
+  MAX_ARGS,
+  MAX_ERRNOS,
   PROGRAM_HEADER_SIZE,
   PROGRAM_HEADERS,
-  RECORD_SIZE,
+  RECORD_HEADER_SIZE,
   TABLE_HEADER_SIZE
 } from './record.ts'
 
@@ -60,18 +63,12 @@ export function decode(image: Uint8Array): Image {
   const arch = decodeArchitecture(view)
   const segments = decodeSegments(view)
   const read = (address: number, length: number): Uint8Array => readMemory(image, segments, address, length)
-  const records = CODE_OFFSET + checkCode(image, arch)
-  const report = view.getUint32(records - TABLE_HEADER_SIZE, true)
-  const count = view.getUint32(records - TABLE_HEADER_SIZE + 4, true)
-  need(count > 0 && records + count * RECORD_SIZE <= segments[0]!.fileSize, `says that it has ${count} records`)
-  return {
-    arch,
-    segments,
-    report,
-    reportFd: wordAt(read, report),
-    records: Array.from({ length: count }, (_, i) => decodeRecord(view, records + i * RECORD_SIZE, { arch, count, i, read })),
-    read
-  }
+  const table = CODE_OFFSET + checkCode(image, arch) - TABLE_HEADER_SIZE
+  const report = view.getUint32(table, true)
+  const start = view.getUint32(table + 4, true) - BASE
+  const count = view.getUint32(table + 8, true)
+  const reportFd = new DataView(read(report, 4).buffer).getInt32(0, true)
+  return { arch, segments, report, reportFd, records: decodeRecords(view, arch, { start, end: segments[0]!.fileSize, count, read }), read }
 }
 
 function need(condition: boolean, what: string): asserts condition {
@@ -139,39 +136,81 @@ function readMemory(image: Uint8Array, segments: readonly Segment[], address: nu
   throw new RangeError(`not an image: it refers to address 0x${address.toString(16)}, which is in no segment`)
 }
 
-const wordAt = (read: Image['read'], address: number): number => new DataView(read(address, 4).buffer).getInt32(0, true)
+/** Where the records lie in the file. */
+interface Place {
+  readonly start: number
+  readonly end: number
+  readonly count: number
+  readonly read: Image['read']
+}
+
+function decodeRecords(view: DataView, arch: Architecture, { start, end, count, read }: Place): DecodedRecord[] {
+  need(
+    start >= CODE_OFFSET && start % 4 === 0 && count > 0 && count <= (end - start) / RECORD_HEADER_SIZE,
+    `has ${count} records at ${start}`
+  )
+  const records: RawRecord[] = []
+  const indices = new Map<number, number>()
+  for (let at = start; records.length < count; at = records.at(-1)!.end) {
+    need(at + RECORD_HEADER_SIZE <= end, `ends within record ${records.length}`)
+    indices.set((at - start) / 4, records.length)
+    records.push(decodeRecord(view, at, end, { arch, i: records.length, read }))
+  }
+  const index = (target: number, i: number): number => {
+    const to = indices.get(target)
+    need(to !== undefined, `leads from record ${i} to word ${target}, where no record starts`)
+    return to
+  }
+  return records.map(({ call, args, save, on, ways }, i) => {
+    const [then, zero] = ways?.map((target) => index(target, i)) ?? [i + 1, i + 1]
+    need(then! < count && zero! < count, `leads past the end`)
+    return { call, args, save, then: then!, zero: zero!, on: on.map(({ errno, target }) => ({ errno, target: index(target, i) })) }
+  })
+}
+
+/** A record with targets as they stand there. */
+interface RawRecord extends Omit<DecodedRecord, 'then' | 'zero'> {
+  readonly ways: readonly [number, number] | undefined
+  /** Offset of the record that follows. */
+  readonly end: number
+}
 
 interface Context {
   readonly arch: Architecture
-  readonly count: number
   readonly i: number
   readonly read: Image['read']
 }
 
-function decodeRecord(view: DataView, at: number, context: Context): DecodedRecord {
-  const { arch, count, i, read } = context
-  const target = (offset: number): number => {
-    const index = view.getUint16(at + offset, true)
-    need(index < count, `leads from record ${i} to record ${index} of ${count}`)
-    return index
-  }
+function decodeRecord(view: DataView, at: number, limit: number, { arch, i, read }: Context): RawRecord {
   const nr = view.getUint16(at + Field.nr, true)
+  const flags = view.getUint8(at + Field.slots)
+  const args = view.getUint8(at + Field.args)
+  const errnos = view.getUint8(at + Field.errnos)
   const call = nr === COMPARE ? 'compare' : syscallName(arch, nr)
   need(call !== undefined, `has the unknown system call ${nr} in record ${i}`)
-  const save = view.getUint32(at + Field.save, true)
-  if (save !== 0) read(save, 4)
-  const on: { errno: number; target: number }[] = []
-  for (let k = 0; k < ERRNO_ENTRIES; k++) {
-    const errno = view.getUint16(at + Field.errnos + 4 * k, true)
-    if (errno === 0) break
-    on.push({ errno, target: target(Field.errnos + 4 * k + 2) })
+  need(view.getUint16(at + Field.index, true) === i, `has another index in record ${i}`)
+  need(args <= MAX_ARGS && errnos <= MAX_ERRNOS, `has ${args} arguments and ${errnos} errnos in record ${i}`)
+  const errnosAt = at + RECORD_HEADER_SIZE + 4 * args
+  const saveAt = errnosAt + 4 * errnos
+  const waysAt = saveAt + (flags & HAS_SAVE ? 4 : 0)
+  const end = waysAt + (flags & HAS_WAYS ? 4 : 0)
+  need(end <= limit, `ends within record ${i}`)
+  const save = flags & HAS_SAVE ? view.getUint32(saveAt, true) : 0
+  if (flags & HAS_SAVE) read(save, 4)
+  return {
+    call,
+    args: Array.from({ length: MAX_ARGS }, (_, k) => (k < args ? decodeArg(view, at, k, read) : 0)),
+    on: Array.from({ length: errnos }, (_, k) => decodePair(view, errnosAt + 4 * k)).map(([errno, target]) => ({ errno, target })),
+    save,
+    ways: flags & HAS_WAYS ? decodePair(view, waysAt) : undefined,
+    end
   }
-  const args = Array.from({ length: ARGS }, (_, k) => decodeArg(view, at, k, read))
-  return { call, args, then: target(Field.then), zero: target(Field.zero), save, on }
 }
 
+const decodePair = (view: DataView, at: number): [number, number] => [view.getUint16(at, true), view.getUint16(at + 2, true)]
+
 function decodeArg(view: DataView, at: number, k: number, read: Image['read']): DecodedArg {
-  const value = view.getInt32(at + Field.args + 4 * k, true)
+  const value = view.getInt32(at + RECORD_HEADER_SIZE + 4 * k, true)
   const isSlot = ((view.getUint8(at + Field.slots) >> k) & 1) === 1
   const isAddress = ((view.getUint8(at + Field.addresses) >> k) & 1) === 1
   if (isSlot || isAddress) read(value, isSlot ? 4 : 0)

@@ -7,16 +7,18 @@ import { interpreter } from './generated.ts'
 import { type DataPlace, emptyLayout, type Layout, meet, placeData, placeText } from './layout.ts'
 import {
   ANY_ERRNO,
-  ARGS,
   BASE,
   CODE_OFFSET,
   COMPARE,
-  ERRNO_ENTRIES,
+  HAS_SAVE,
+  HAS_WAYS,
+  MAX_ARGS,
+  MAX_ERRNOS,
+  MAX_RECORD_WORDS,
   MAX_RECORDS,
-  RECORD_SIZE,
-  RECORD_WORDS,
-  TABLE_HEADER_SIZE,
-  Word
+  MAX_TARGET,
+  RECORD_HEADER_SIZE,
+  TABLE_HEADER_SIZE
 } from './record.ts'
 
 /** The records while they are written. */
@@ -24,44 +26,67 @@ interface Draft {
   readonly plan: Plan
   readonly numbers: Readonly<Record<SyscallName, number>>
   readonly labels: ReadonlyMap<string, number>
-  readonly words: Int32Array
   readonly layout: Layout
+  /** Room for the largest records. */
+  readonly words: Int32Array
+  /** The words that are written. */
+  end: number
+  /** Where each record starts. */
+  readonly starts: number[]
   /** The address of part fillers[i] is to be added to words[holes[i]]. */
   readonly holes: number[]
   readonly fillers: number[]
+  /** Words that hold an errno and the index of a step, which is to become a target; and the same with two indices. */
+  readonly errnos: number[]
+  readonly ways: number[]
 }
 
 /**
  * The executable for `plan`. Pure: the same plan gives the same bytes. The caller owns the array.
  *
- * Throws a RangeError, which is a bug in whoever made the plan, for what the format cannot hold: more than 65534 steps, six arguments
+ * Throws a RangeError, which is a bug in whoever made the plan, for what the format cannot hold: more than 65535 steps, six arguments
  * or four errnos; a number of more than 32 bits; a text with a NUL; a target that is not there.
  */
 export function encode(plan: Plan): Uint8Array {
   checkEnds(plan)
-  const count = plan.steps.length
   const code = interpreter[plan.arch]
-  const records = CODE_OFFSET + code.length
-  const layout = emptyLayout(BASE + records + count * RECORD_SIZE)
-  const words = new Int32Array(count * RECORD_WORDS)
+  const texts = CODE_OFFSET + code.length
+  const draft = draftOf(plan, BASE + texts)
+  const { layout, words } = draft
   const report = meet(layout, plan.report)
-  const draft: Draft = { plan, numbers: syscallNumbers(plan.arch), labels: labelsOf(plan), words, layout, holes: [], fillers: [] }
-  for (let i = 0; i < count; i++) writeRecord(draft, i)
-  const data = placeData(layout, plan)
+  for (let i = 0; i < plan.steps.length; i++) writeRecord(draft, i)
+  const records = (layout.textEnd - BASE + 3) & -4
+  const data = placeData(layout, plan, records + 4 * draft.end)
   fillHoles(draft)
+  fillTargets(draft)
 
   const image = new Uint8Array(data.fileEnd)
-  const view = new DataView(image.buffer)
-  image.set(new Uint8Array(headers(plan, layout, data).buffer))
+  image.set(new Uint8Array(headers(plan, records + 4 * draft.end, data).buffer))
   image.set(code, CODE_OFFSET)
-  view.setUint32(records - TABLE_HEADER_SIZE, layout.addresses[report]!, true)
-  view.setUint32(records - TABLE_HEADER_SIZE + 4, count, true)
-  image.set(new Uint8Array(words.buffer), records)
-  new TextEncoder().encodeInto(layout.pool, image.subarray(records + count * RECORD_SIZE))
+  new TextEncoder().encodeInto(layout.pool, image.subarray(texts))
+  image.set(new Uint8Array(words.buffer, 0, 4 * draft.end), records)
+  const view = new DataView(image.buffer)
+  view.setUint32(texts - TABLE_HEADER_SIZE, layout.addresses[report]!, true)
+  view.setUint32(texts - TABLE_HEADER_SIZE + 4, BASE + records, true)
+  view.setUint32(texts - TABLE_HEADER_SIZE + 8, plan.steps.length, true)
   writeData(image, view, layout, data)
   view.setInt32(layout.addresses[report]! - data.bias, plan.reportFd, true)
   return image
 }
+
+const draftOf = (plan: Plan, textStart: number): Draft => ({
+  plan,
+  numbers: syscallNumbers(plan.arch),
+  labels: labelsOf(plan),
+  layout: emptyLayout(textStart),
+  words: new Int32Array(plan.steps.length * MAX_RECORD_WORDS),
+  end: 0,
+  starts: [],
+  holes: [],
+  fillers: [],
+  errnos: [],
+  ways: []
+})
 
 /** The last step must be one that does not return; if it does, it is its own successor. */
 function checkEnds({ steps }: Plan): void {
@@ -84,37 +109,84 @@ function labelsOf({ steps }: Plan): Map<string, number> {
 
 function writeRecord(draft: Draft, i: number): void {
   const { words, plan } = draft
-  const at = i * RECORD_WORDS
   const step = plan.steps[i]!
-  const then = step.then === undefined ? next(plan, i) : resolve(draft, i, step.then)
-  const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
   const nr: number | undefined = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
   if (nr === undefined) throw new RangeError(`step ${i} calls ${step.call}, which is no system call`)
-  words[at + Word.call] = nr
-  words[at + Word.targets] = then | (zero << 16)
+  const start = draft.end
+  draft.starts.push(start)
+  draft.end = start + RECORD_HEADER_SIZE / 4
+  let flags = writeArgs(draft, i, step.args)
+  const args = draft.end - start - RECORD_HEADER_SIZE / 4
+  const errnos = step.on === undefined ? 0 : writeErrnos(draft, i, step.on)
   if (step.save !== undefined) {
-    draft.holes.push(at + Word.save)
+    flags |= HAS_SAVE
+    draft.holes.push(draft.end++)
     draft.fillers.push(meet(draft.layout, step.save))
   }
-  if (step.on !== undefined) writeErrnos(draft, i, step.on)
-  writeArgs(draft, i, step.args)
+  if (step.then !== undefined || step.zero !== undefined || i === plan.steps.length - 1) {
+    flags |= HAS_WAYS
+    writeWays(draft, i, step)
+  }
+  words[start] = nr | (flags << 16)
+  words[start + 1] = i | (args << 16) | (errnos << 24)
 }
 
-/** Named errnos come before `any`, whatever their order in the plan. */
-function writeErrnos(draft: Draft, i: number, on: NonNullable<Step['on']>): void {
-  const start = i * RECORD_WORDS + Word.errnos
-  let at = start
+/** Trailing zeros are left out. Gives `slots` and, in the next eight bits, `addresses`. */
+function writeArgs(draft: Draft, i: number, args: readonly Arg[]): number {
+  const { words, layout, holes, fillers } = draft
+  let count = args.length
+  while (count > 0 && args[count - 1] === 0) count--
+  if (args.length > MAX_ARGS) throw new RangeError(`step ${i} has ${args.length} arguments`)
+  let flags = 0
+  for (let k = 0; k < count; k++) {
+    const arg = args[k]!
+    const word = draft.end++
+    if (typeof arg === 'number') {
+      // Numbers from 2^31 on keep their bits, which is what the kernel's 32-bit parameters take: uid_t, the request of an ioctl.
+      if (arg < -0x8000_0000 || arg > 0xffff_ffff || !Number.isInteger(arg)) throw new RangeError(`step ${i} has the argument ${arg}`)
+      words[word] = arg
+      continue
+    }
+    flags |= (arg.kind === 'slot' ? 1 : 1 << 8) << k
+    if (arg.kind === 'text') {
+      words[word] = placeText(layout, arg.text)
+      continue
+    }
+    if (arg.kind === 'inside') words[word] = checkedOffset(arg)
+    holes.push(word)
+    fillers.push(meet(layout, arg.kind === 'inside' ? arg.of : arg))
+  }
+  return flags
+}
+
+function checkedOffset({ of, offset }: Inside): number {
+  if (offset < 0 || offset > of.bytes.length) throw new RangeError(`offset ${offset} is outside ${of.shows}`)
+  return offset
+}
+
+/** Named errnos come before `any`, whatever their order in the plan. Gives their number. */
+function writeErrnos(draft: Draft, i: number, on: NonNullable<Step['on']>): number {
+  const start = draft.end
   for (const name in on) {
     const target = on[name as ErrnoName]
-    if (name === 'any' || target === undefined) continue
-    if (at < start + ERRNO_ENTRIES) draft.words[at] = errnoNumber(name as ErrnoName) | (resolve(draft, i, target) << 16)
-    at++
+    if (name !== 'any' && target !== undefined) writeErrno(draft, errnoNumber(name as ErrnoName), resolve(draft, i, target))
   }
-  if (on.any !== undefined) {
-    if (at < start + ERRNO_ENTRIES) draft.words[at] = ANY_ERRNO | (resolve(draft, i, on.any) << 16)
-    at++
-  }
-  if (at > start + ERRNO_ENTRIES) throw new RangeError(`step ${i} expects ${at - start} errnos; a record holds ${ERRNO_ENTRIES}`)
+  if (on.any !== undefined) writeErrno(draft, ANY_ERRNO, resolve(draft, i, on.any))
+  const count = draft.end - start
+  if (count > MAX_ERRNOS) throw new RangeError(`step ${i} expects ${count} errnos; a record holds ${MAX_ERRNOS}`)
+  return count
+}
+
+function writeErrno(draft: Draft, errno: number, target: number): void {
+  draft.errnos.push(draft.end)
+  draft.words[draft.end++] = errno | (target << 16)
+}
+
+function writeWays(draft: Draft, i: number, step: Step): void {
+  const then = resolve(draft, i, step.then ?? 'next')
+  const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
+  draft.ways.push(draft.end)
+  draft.words[draft.end++] = then | (zero << 16)
 }
 
 function resolve({ plan, labels }: Draft, i: number, target: Target): number {
@@ -134,41 +206,31 @@ function checkedIndex({ steps }: Plan, i: number, index: number): number {
 
 const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)
 
-/** Numbers from 2^31 on keep their bits, which is what the kernel's 32-bit parameters take: uid_t, the request of an ioctl. */
-function writeArgs({ words, layout, holes, fillers }: Draft, i: number, args: readonly Arg[]): void {
-  if (args.length > ARGS) throw new RangeError(`step ${i} has ${args.length} arguments`)
-  const at = i * RECORD_WORDS
-  for (let k = 0; k < args.length; k++) {
-    const arg = args[k]!
-    const word = at + Word.args + k
-    if (typeof arg === 'number') {
-      if (arg < -0x8000_0000 || arg > 0xffff_ffff || !Number.isInteger(arg)) throw new RangeError(`step ${i} has the argument ${arg}`)
-      words[word] = arg
-      continue
-    }
-    words[at] = words[at]! | (1 << ((arg.kind === 'slot' ? 16 : 24) + k))
-    if (arg.kind === 'text') {
-      words[word] = placeText(layout, arg.text)
-      continue
-    }
-    if (arg.kind === 'inside') words[word] = checkedOffset(arg)
-    holes.push(word)
-    fillers.push(meet(layout, arg.kind === 'inside' ? arg.of : arg))
-  }
-}
-
-function checkedOffset({ of, offset }: Inside): number {
-  if (offset < 0 || offset > of.bytes.length) throw new RangeError(`offset ${offset} is outside ${of.shows}`)
-  return offset
-}
-
 function fillHoles({ words, holes, fillers, layout: { addresses } }: Draft): void {
   for (let i = 0; i < holes.length; i++) words[holes[i]!]! += addresses[fillers[i]!]!
 }
 
-const headers = (plan: Plan, { textEnd }: Layout, data: DataPlace): Int32Array =>
+/** Indices of steps become targets. */
+function fillTargets({ words, errnos, ways, starts }: Draft): void {
+  for (let i = 0; i < errnos.length; i++) {
+    const word = words[errnos[i]!]!
+    words[errnos[i]!] = (word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
+  }
+  for (let i = 0; i < ways.length; i++) {
+    const word = words[ways[i]!]!
+    words[ways[i]!] = targetOf(starts, word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
+  }
+}
+
+function targetOf(starts: readonly number[], index: number): number {
+  const target = starts[index]!
+  if (target > MAX_TARGET) throw new RangeError(`step ${index} is out of reach`)
+  return target
+}
+
+const headers = (plan: Plan, codeSize: number, data: DataPlace): Int32Array =>
   elfHeaders(plan.arch, {
-    codeSize: textEnd - BASE,
+    codeSize,
     dataOffset: data.offset,
     dataAddress: data.offset + data.bias,
     dataFileSize: data.fileEnd - data.offset,

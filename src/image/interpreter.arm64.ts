@@ -1,18 +1,19 @@
 /**
  * The interpreter for arm64. What it does is specified in record.ts; its labels are those of interpreter.x64.ts.
  *
- * w19 is the index of the record, x20 its address, x21 that of the first record, w22 the size of one. A system call changes x0 only.
+ * x19 is the address of the record, x20 that of its errnos, x21 that of the first record. A system call changes x0 only.
  */
 import { syscallNumber } from '../abi/syscalls.ts'
 import {
   add,
-  adr,
+  addRegister,
   and,
   b,
   bCond,
   cbnz,
   cbz,
   cmn,
+  cmp,
   cmpRegister,
   eor,
   ldr,
@@ -21,9 +22,10 @@ import {
   ldrh,
   ldrLabel,
   ldrsw,
-  madd,
+  lsl,
   movz,
   neg,
+  orr,
   type RegisterX,
   stp,
   str,
@@ -33,62 +35,81 @@ import {
   udf
 } from './arm64.ts'
 import { label, type Program, reserve } from './assemble.ts'
-import { ANY_ERRNO, COMPARE, ERRNO_ENTRIES, Field, RECORD_SIZE, TABLE_HEADER_SIZE } from './record.ts'
+import { ANY_ERRNO, COMPARE, Field, HAS_SAVE, HAS_WAYS, RECORD_HEADER_SIZE, TABLE_HEADER_SIZE } from './record.ts'
 
-/** Loads one argument; a slot's address is replaced by the value there. */
+const registers = ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'] as const
+
+/** Loads one argument, when there are that many; a slot's address is replaced by the value there. */
 const argument = (register: RegisterX, i: number): Program => [
-  ldrsw(register, 'x20', Field.args + 4 * i),
-  tbz('w9', i, `argument${i + 1}`),
+  cmp('w9', i),
+  bCond('eq', 'loaded'),
+  ldrsw(register, 'x19', RECORD_HEADER_SIZE + 4 * i),
+  tbz('w10', i, `argument${i + 1}`),
   ldrsw(register, register),
   label(`argument${i + 1}`)
 ]
 
 export const program: Program = [
-  movz('w19', 0),
-  movz('w22', RECORD_SIZE),
-  adr('x21', 'records'),
+  ldrLabel('w21', 'records'),
+  orr('x19', 'xzr', 'x21'),
 
   label('step'),
-  madd('x20', 'x19', 'x22', 'x21'),
-  ldrb('w9', 'x20', Field.slots),
-  ...(['x0', 'x1', 'x2', 'x3', 'x4', 'x5'] as const).flatMap(argument),
-  ldrh('w8', 'x20', Field.nr),
-  movz('w10', COMPARE),
-  cmpRegister('w8', 'w10'),
+  ...registers.map((register) => movz(register, 0)),
+  ldrb('w9', 'x19', Field.args),
+  ldrb('w10', 'x19', Field.slots),
+  ...registers.flatMap(argument),
+  label('loaded'),
+  lsl('x9', 'x9', 2),
+  addRegister('x20', 'x19', 'x9'),
+  add('x20', 'x20', RECORD_HEADER_SIZE),
+  ldrh('w8', 'x19', Field.nr),
+  movz('w9', COMPARE),
+  cmpRegister('w8', 'w9'),
   bCond('eq', 'compare'),
   svc,
 
   label('result'),
+  ldrb('w11', 'x19', Field.errnos),
   cmn('x0', 4095),
   bCond('hs', 'failed'),
-  ldr('w9', 'x20', Field.save),
-  cbz('w9', 'saved'),
+  lsl('x11', 'x11', 2),
+  addRegister('x20', 'x20', 'x11'),
+  tbz('w10', Math.log2(HAS_SAVE), 'saved'),
+  ldr('w9', 'x20'),
   str('w0', 'x9'),
+  add('x20', 'x20', 4),
   label('saved'),
-  ldrh('w19', 'x20', Field.then),
-  cbnz('x0', 'step'),
-  ldrh('w19', 'x20', Field.zero),
+  orr('x19', 'xzr', 'x20'),
+  tbz('w10', Math.log2(HAS_WAYS), 'step'),
+  ldrh('w9', 'x20'),
+  cbnz('x0', 'go'),
+  ldrh('w9', 'x20', 2),
+  label('go'),
+  lsl('x9', 'x9', 2),
+  addRegister('x19', 'x21', 'x9'),
   b('step'),
 
   label('failed'),
   neg('w9', 'w0'),
-  add('x10', 'x20', Field.errnos),
-  movz('w11', ERRNO_ENTRIES),
   movz('w13', ANY_ERRNO),
   label('search'),
-  ldrh('w12', 'x10'),
-  cbz('w12', 'report'),
+  cbz('w11', 'report'),
+  ldrh('w12', 'x20'),
   cmpRegister('w12', 'w9'),
   bCond('eq', 'found'),
   cmpRegister('w12', 'w13'),
   bCond('eq', 'found'),
-  add('x10', 'x10', 4),
+  add('x20', 'x20', 4),
   sub('w11', 'w11', 1),
-  cbnz('w11', 'search'),
+  b('search'),
+  label('found'),
+  ldrh('w9', 'x20', 2),
+  b('go'),
 
   label('report'),
+  ldrh('w10', 'x19', Field.index),
   sub('x1', 'sp', 16),
-  stp('w19', 'w9', 'x1'),
+  stp('w10', 'w9', 'x1'),
   ldrLabel('w0', 'table'),
   ldr('w0', 'x0'),
   movz('x2', 8),
@@ -100,24 +121,20 @@ export const program: Program = [
   // A seccomp filter may have refused even exit_group.
   udf,
 
-  label('found'),
-  ldrh('w19', 'x10', 2),
-  b('step'),
-
   label('compare'),
   movz('x9', 0),
   label('next'),
   cmpRegister('x9', 'x3'),
   bCond('ge', 'equal'),
-  ldrbIndexed('w10', 'x0', 'x9'),
-  ldrbIndexed('w11', 'x1', 'x9'),
-  eor('w10', 'w10', 'w11'),
+  ldrbIndexed('w11', 'x0', 'x9'),
+  ldrbIndexed('w12', 'x1', 'x9'),
+  eor('w11', 'w11', 'w12'),
   cbz('x2', 'masked'),
-  ldrbIndexed('w11', 'x2', 'x9'),
-  and('w10', 'w10', 'w11'),
+  ldrbIndexed('w12', 'x2', 'x9'),
+  and('w11', 'w11', 'w12'),
   label('masked'),
   add('x9', 'x9', 1),
-  cbz('w10', 'next'),
+  cbz('w11', 'next'),
   neg('x0', 'x4'),
   b('result'),
   label('equal'),
@@ -125,6 +142,7 @@ export const program: Program = [
   b('result'),
 
   label('table'),
-  reserve(TABLE_HEADER_SIZE),
-  label('records')
+  reserve(4),
+  label('records'),
+  reserve(TABLE_HEADER_SIZE - 4)
 ]

@@ -1,14 +1,13 @@
 /**
  * The interpreter for x86-64. What it does is specified in record.ts.
  *
- * ebx is the index of the record, rbp its address. A system call clobbers rax, rcx and r11 only, and a child that `clone` makes with a
- * stack pointer of 0 goes on with a copy of everything, so nothing is ever saved or restored. The 8 bytes of a report lie below rsp:
- * there is no signal handler that could overwrite them.
+ * rbp is the address of the record, rbx that of its errnos, r13 that of the first record. A system call clobbers rax, rcx and r11 only,
+ * and a child that `clone` makes with a stack pointer of 0 goes on with a copy of everything, so nothing is ever saved or restored.
+ * The 8 bytes of a report lie below rsp: there is no signal handler that could overwrite them.
  */
-
 import { syscallNumber } from '../abi/syscalls.ts'
 import { label, type Program, reserve } from './assemble.ts'
-import { ANY_ERRNO, COMPARE, ERRNO_ENTRIES, Field, RECORD_SIZE, TABLE_HEADER_SIZE } from './record.ts'
+import { ANY_ERRNO, COMPARE, Field, HAS_SAVE, HAS_WAYS, RECORD_HEADER_SIZE, TABLE_HEADER_SIZE } from './record.ts'
 import {
   absolute,
   add,
@@ -17,7 +16,6 @@ import {
   at,
   cmp,
   cmpImmediate,
-  imul,
   inc,
   indexed,
   jcc,
@@ -33,6 +31,7 @@ import {
   neg,
   type Register64,
   store,
+  sub,
   syscall,
   test,
   testByte,
@@ -40,12 +39,14 @@ import {
   xor
 } from './x64.ts'
 
-const field = (name: keyof typeof Field, offset = 0): Memory => at('rbp', Field[name] + offset)
-const entry = (offset: number): Memory => indexed('rbp', 'rcx', 4, Field.errnos + offset)
+const registers = ['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'] as const
+const field = (name: keyof typeof Field): Memory => at('rbp', Field[name])
 
-/** Loads one argument; a slot's address is replaced by the value there. */
+/** Loads one argument, when there are that many; a slot's address is replaced by the value there. */
 const argument = (register: Register64, i: number): Program => [
-  movsxd(register, field('args', 4 * i)),
+  cmpImmediate('ebx', i),
+  jcc('e', 'loaded'),
+  movsxd(register, at('rbp', RECORD_HEADER_SIZE + 4 * i)),
   testByte(field('slots'), 1 << i),
   jcc('e', `argument${i + 1}`),
   movsxd(register, at(register)),
@@ -53,12 +54,15 @@ const argument = (register: Register64, i: number): Program => [
 ]
 
 export const program: Program = [
-  xor('ebx', 'ebx'),
+  load('r13d', absolute('records')),
+  mov('rbp', 'r13'),
 
   label('step'),
-  imul('ebp', 'ebx', RECORD_SIZE),
-  add('ebp', 'records'),
-  ...(['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'] as const).flatMap(argument),
+  ...(['edi', 'esi', 'edx', 'r10d', 'r8d', 'r9d'] as const).map((register) => xor(register, register)),
+  movzxByte('ebx', field('args')),
+  ...registers.flatMap(argument),
+  label('loaded'),
+  lea('rbx', indexed('rbp', 'rbx', 4, RECORD_HEADER_SIZE)),
   movzxWord('eax', field('nr')),
   cmpImmediate('eax', COMPARE),
   jcc('e', 'compare'),
@@ -67,34 +71,48 @@ export const program: Program = [
   label('result'),
   cmpImmediate('rax', -4095),
   jcc('ae', 'failed'),
-  load('ecx', field('save')),
-  test('ecx', 'ecx'),
+  movzxByte('ecx', field('errnos')),
+  lea('rbx', indexed('rbx', 'rcx', 4)),
+  testByte(field('slots'), HAS_SAVE),
   jcc('e', 'saved'),
+  load('ecx', at('rbx')),
   store(at('rcx'), 'eax'),
+  add('rbx', 4),
   label('saved'),
-  movzxWord('ebx', field('then')),
+  testByte(field('slots'), HAS_WAYS),
+  jcc('ne', 'ways'),
+  mov('rbp', 'rbx'),
+  jmp('step'),
+  label('ways'),
+  movzxWord('ecx', at('rbx')),
   test('rax', 'rax'),
-  jcc('ne', 'step'),
-  movzxWord('ebx', field('zero')),
+  jcc('ne', 'go'),
+  movzxWord('ecx', at('rbx', 2)),
+  label('go'),
+  lea('rbp', indexed('r13', 'rcx', 4)),
   jmp('step'),
 
   label('failed'),
   neg('eax'),
-  xor('ecx', 'ecx'),
+  movzxByte('edx', field('errnos')),
   label('search'),
-  movzxWord('edx', entry(0)),
   test('edx', 'edx'),
   jcc('e', 'report'),
-  cmp('edx', 'eax'),
+  movzxWord('ecx', at('rbx')),
+  cmp('ecx', 'eax'),
   jcc('e', 'found'),
-  cmpImmediate('edx', ANY_ERRNO),
+  cmpImmediate('ecx', ANY_ERRNO),
   jcc('e', 'found'),
-  inc('ecx'),
-  cmpImmediate('ecx', ERRNO_ENTRIES),
-  jcc('ne', 'search'),
+  add('rbx', 4),
+  sub('edx', 1),
+  jmp('search'),
+  label('found'),
+  movzxWord('ecx', at('rbx', 2)),
+  jmp('go'),
 
   label('report'),
-  store(at('rsp', -8), 'ebx'),
+  movzxWord('ecx', field('index')),
+  store(at('rsp', -8), 'ecx'),
   store(at('rsp', -4), 'eax'),
   load('edi', absolute('table')),
   load('edi', at('rdi')),
@@ -107,10 +125,6 @@ export const program: Program = [
   syscall,
   // A seccomp filter may have refused even exit_group.
   ud2,
-
-  label('found'),
-  movzxWord('ebx', entry(2)),
-  jmp('step'),
 
   label('compare'),
   xor('eax', 'eax'),
@@ -135,6 +149,7 @@ export const program: Program = [
 
   align(4),
   label('table'),
-  reserve(TABLE_HEADER_SIZE),
-  label('records')
+  reserve(4),
+  label('records'),
+  reserve(TABLE_HEADER_SIZE - 4)
 ]

@@ -2,7 +2,7 @@
  * Where everything that a plan refers to lies in memory; the order of the parts is drawn in record.ts.
  *
  * Laid out in one pass, as every start of a container pays for it in cold code: a text has its address when it is first met, because
- * the texts follow the records, whose number is known. Data follows the texts; references to it are noted and filled in at the end.
+ * the texts come first. The records follow, then the data; references to it are noted and filled in at the end.
  */
 import type { Bytes, Plan, Slot } from '../plan/step.ts'
 import { BASE, PAGE_SIZE } from './record.ts'
@@ -83,13 +83,13 @@ function meetInside(layout: Layout, { bytes, pointers, slots, shows }: Bytes, in
 const INSIDE = -1
 
 /**
- * Gives all data its address: first what the file holds; then what is zero, slots before buffers, so that what is written lies close together.
+ * Gives all data its address, from offset `start` in the file on: first what the file holds; then what is zero, slots before buffers, so that what is written lies close together.
  * Throws a RangeError when a slot lies in two places, or addresses grow past 2^31.
  */
-export function placeData(layout: Layout, plan: Plan): DataPlace {
+export function placeData(layout: Layout, plan: Plan, start: number): DataPlace {
   const { parts, addresses, inside } = layout
   const page = PAGE_SIZE[plan.arch]
-  const offset = align(layout.textEnd - BASE, 8)
+  const offset = align(start, 8)
   const bias = BASE + align(offset, page) + (offset % page) - offset
   // The report slot is the one slot that starts with a value: the file holds it, or the bytes that it lies in.
   const report = markInside(layout, plan)

@@ -92,6 +92,13 @@ function registerForm(opcode: readonly number[], reg: number, rm: Register, ...i
   return [...(rex === 0 ? [] : [0x40 | rex]), ...opcode, 0xc0 | ((reg & 7) << 3) | (number(rm) & 7), ...immediate]
 }
 
+/** An operation with an immediate, which is one byte where it fits. */
+function immediateForm(name: string, extension: number, to: Register, value: number): Instruction {
+  const short = value >= -128 && value < 128
+  const bytes = short ? registerForm([0x83], extension, to, value & 0xff) : registerForm([0x81], extension, to, ...le32(value))
+  return fixed(`${name} ${to}, ${value}`, ...bytes)
+}
+
 const fixed = (text: string, ...bytes: number[]): Instruction => ({ text, bytes: () => bytes })
 const withMemory = (
   text: string,
@@ -133,17 +140,10 @@ export const movzxByte = (to: Register32, from: Memory): Instruction =>
   withMemory(`movzx ${to}, byte ${show(from)}`, [0x0f, 0xb6], number(to), from, false)
 /** 8D /r: the address itself. */
 export const lea = (to: Register64, of: Memory): Instruction => withMemory(`lea ${to}, ${show(of)}`, [0x8d], number(to), of, true)
-/** 6B /r ib: `to` = `from` * a signed byte. */
-export const imul = (to: Register32, from: Register32, by: number): Instruction =>
-  fixed(`imul ${to}, ${from}, ${by}`, ...registerForm([0x6b], number(to), from, by))
-/** 81 /0 id: adds a 32-bit immediate or the address of a label. */
-export const add = (to: Register, value: number | string): Instruction => ({
-  text: `add ${to}, ${value}`,
-  bytes: (_, resolve) => registerForm([0x81], 0, to, ...le32(typeof value === 'string' ? resolve(value) : value))
-})
-/** 81 /5 id: subtracts a 32-bit immediate. */
-export const sub = (to: Register, value: number): Instruction =>
-  fixed(`sub ${to}, ${value}`, ...registerForm([0x81], 5, to, ...le32(value)))
+/** 83 /0 ib, 81 /0 id */
+export const add = (to: Register, value: number): Instruction => immediateForm('add', 0, to, value)
+/** 83 /5 ib, 81 /5 id */
+export const sub = (to: Register, value: number): Instruction => immediateForm('sub', 5, to, value)
 /** 31 /r */
 export const xor = (to: Register, from: Register): Instruction => fixed(`xor ${to}, ${from}`, ...registerForm([0x31], number(from), to))
 /** 09 /r */
@@ -161,9 +161,8 @@ export const testByte = (memory: Memory, bits: number): Instruction =>
   withMemory(`test byte ${show(memory)}, ${bits}`, [0xf6], 0, memory, false, bits)
 /** 39 /r */
 export const cmp = (a: Register, b: Register): Instruction => fixed(`cmp ${a}, ${b}`, ...registerForm([0x39], number(b), a))
-/** 81 /7 id: the immediate is sign-extended to the register's width. */
-export const cmpImmediate = (a: Register, value: number): Instruction =>
-  fixed(`cmp ${a}, ${value}`, ...registerForm([0x81], 7, a, ...le32(value)))
+/** 83 /7 ib, 81 /7 id: the immediate is sign-extended to the register's width. */
+export const cmpImmediate = (a: Register, value: number): Instruction => immediateForm('cmp', 7, a, value)
 /** 50+r */
 export const push = (register: Register64): Instruction =>
   fixed(`push ${register}`, ...(number(register) >= 8 ? [0x41] : []), 0x50 | (number(register) & 7))
