@@ -1,5 +1,5 @@
 /** What a container may leave behind: processes, mounts, cgroups, descriptors, directories; taken before and after, and compared. */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Where to look. */
@@ -90,15 +90,24 @@ export function mountPoints(): { readonly point: string; readonly type: string }
   })
 }
 
+/** Names of the directories in a directory; none when it has gone in the meantime. */
+function subdirectories(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+  } catch {
+    return []
+  }
+}
+
 /** Directories of all cgroup hierarchies in whose path a name begins with `prefix`, the deepest first. */
 export function cgroupsOf(prefix: string): string[] {
   const hierarchies = mountPoints().filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
   const found: string[] = []
   const walk = (directory: string): void => {
     if (directory.includes(`/${prefix}`)) found.push(directory)
-    for (const entry of existsSync(directory) ? readdirSync(directory, { withFileTypes: true }) : []) {
-      if (entry.isDirectory()) walk(join(directory, entry.name))
-    }
+    for (const name of subdirectories(directory)) walk(join(directory, name))
   }
   for (const { point } of hierarchies) walk(point)
   return found.reverse()
