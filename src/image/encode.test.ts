@@ -2,7 +2,7 @@
 import t from 'tap'
 import { planOf, step } from '../../test/run-image.ts'
 import { errnoNumber } from '../abi/errno.ts'
-import { type Arg, type Bytes, bytes, type Plan, type Step, slot, text, to } from '../plan/step.ts'
+import { type Arg, type Bytes, bytes, type Step, slot, text, to } from '../plan/step.ts'
 import { type DecodedArg, decode, type Image, textAt } from './decode.ts'
 import { PF_R, PF_W, PF_X } from './elf.ts'
 import { encode } from './encode.ts'
@@ -115,6 +115,17 @@ t.test('equal texts share a place, and zeroed buffers none in the file', async (
   const chdir = step('chdir', [text('/some/where')])
   t.equal(sizeOf(chdir, step('chdir', [text('/some/where')])) - sizeOf(chdir, step('chdir', [0])), 0)
   t.equal(sizeOf(step('getcwd', [bytes('buffer', new Uint8Array(4096)), 4096])), sizeOf(step('getcwd', [0, 4096])))
+})
+
+t.test('data that fits in a page lies in one', async (t) => {
+  for (const size of [100, 2000, 3000, 4000, 4080]) {
+    const data = bytes('data', new Uint8Array(size).fill(1))
+    const path = text('x'.repeat(3000))
+    const { segments } = decode(encode(planOf('x64', [step('write', [1, data, size]), step('chdir', [path]), exit])))
+    const { address, offset, memorySize } = segments[1]!
+    t.equal(address >> 12, (address + memorySize - 1) >> 12, `${size} bytes`)
+    t.equal(address % 4096, offset % 4096)
+  }
 })
 
 t.test('the report slot may lie inside bytes', async (t) => {

@@ -5,7 +5,7 @@
  * the texts come first. The records follow, then the data; references to it are noted and filled in at the end.
  */
 import type { Bytes, Plan, Slot } from '../plan/step.ts'
-import { BASE, PAGE_SIZE } from './record.ts'
+import { BASE, PAGE_SIZE, SMALLEST_PAGE_SIZE } from './record.ts'
 
 /** What grows while the records are written. */
 export interface Layout {
@@ -100,7 +100,15 @@ export function placeData(layout: Layout, plan: Plan, start: number): DataPlace 
   for (let i = 0; i < parts.length; i++) if (addresses[i] === 0 && parts[i]!.kind === 'slot') end = place(layout, i, end)
   for (let i = 0; i < parts.length; i++) if (addresses[i] === 0) end = place(layout, i, end)
   for (const { slot, of, offset } of inside) addresses[slot] = addresses[of]! + offset
-  return { offset, bias, fileEnd, memoryEnd: end }
+  const shift = shiftOf(offset, end - bias)
+  if (shift > 0) for (let i = 0; i < addresses.length; i++) addresses[i]! += shift
+  return { offset: offset + shift, bias, fileEnd: fileEnd + shift, memoryEnd: end + shift }
+}
+
+/** What fits in one page does not lie in two: a page of the container's memory is worth more than a few zeros in the file. */
+function shiftOf(start: number, end: number): number {
+  const next = align(start, SMALLEST_PAGE_SIZE)
+  return end > next && end - start <= SMALLEST_PAGE_SIZE ? next - start : 0
 }
 
 /** Marks the slots that need no place of their own, and gives the index of the part that holds the report slot. */

@@ -11,7 +11,7 @@
  *     data     (aligned to 8) bytes that are not all zero, the report slot     ┐ PT_LOAD, R+W, its address is
  *     end      slots, bytes that are all zero: in memory only, not in the file ┘ congruent to its offset
  *
- * The two segments share a page of the file where they meet, so nothing is padded to a page: a usual image is three pages.
+ * The two segments share a page of the file where they meet, unless data that fits in a page would then lie in two.
  * All addresses are below 2^31: they fit the 32-bit arguments.
  *
  * One record, little-endian, 8 to 56 bytes; a target is where a record starts, counted in words of 4 bytes from the first record:
@@ -41,6 +41,7 @@ import type { Architecture } from '../abi/syscalls.ts'
 export const BASE = 0x40_0000
 /** What segments are aligned to: the largest page that a kernel of the architecture may have. */
 export const PAGE_SIZE: Readonly<Record<Architecture, number>> = { x64: 0x1000, arm64: 0x1_0000 }
+export const SMALLEST_PAGE_SIZE = 0x1000
 export const ELF_HEADER_SIZE = 64
 export const PROGRAM_HEADER_SIZE = 56
 export const PROGRAM_HEADERS = 3
