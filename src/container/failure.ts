@@ -1,10 +1,9 @@
 /** Puts a step that failed in the container into words. */
 import { readFileSync } from 'node:fs'
-import { errnoName, errnoText } from '../abi/errno.ts'
 import type { CgroupLocation } from '../cgroup/index.ts'
-import { TsrunError } from '../errors/error.ts'
+import type { TsrunError } from '../errors/error.ts'
 import { cannotExecute, commandFailure } from '../errors/wording.command.ts'
-import { initDied } from '../errors/wording.ts'
+import { initDied, stepFailed, unknownStep } from '../errors/wording.ts'
 import type { EndedChild } from '../linux/process.ts'
 import { encodeNotice } from '../plan/protocol.ts'
 import type { Plan } from '../plan/step.ts'
@@ -23,12 +22,9 @@ export interface Failed {
  * @param command process.args[0]
  */
 export function stepFailure(step: SavedStep | undefined, failed: Failed, command: string): TsrunError {
-  const errno = errnoName(failed.errno)
-  if (step === undefined) return new TsrunError('bug', `step ${failed.step} failed, which the plan does not have: ${errno}`, { errno })
+  if (step === undefined) return unknownStep(failed.step, failed.errno)
   if (step.code === 'command-not-found' || step.code === 'command-not-executable') return commandFailure(command, step, failed.errno)
-  const where = step.pointer === '' ? '' : ` [${step.pointer}]`
-  const detail = { errno, ...(step.pointer === '' ? {} : { pointer: step.pointer }) }
-  return new TsrunError(step.code ?? 'step', `cannot ${step.says}: ${errnoText(failed.errno)} (${errno})${where}`, detail)
+  return stepFailed(step, failed.errno)
 }
 
 /** The same after `start`, when a command that was found could not be executed after all; `cause` is what a look at its file has shown. */

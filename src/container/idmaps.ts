@@ -70,7 +70,7 @@ function helperFailure(
       hint: 'install the package uidmap (Debian, Ubuntu) or shadow-utils'
     })
   }
-  const said = stderr?.toString().trim() ?? ''
+  const said = (stderr?.toString() ?? '').trim().replace(`${helper}: `, '')
   const missing = map.find(({ hostID, size }) => !(size === 1 && hostID === own[kind]) && !isGranted(kind, user, own.uid, hostID, size))
   const hint = missing === undefined ? undefined : `add the line "${user}:${missing.hostID}:${missing.size}" to /etc/sub${kind}`
   return new TsrunError('unsupported', `cannot write the ${kind} map: ${helper}: ${said} [${pointer}]`, {

@@ -1,9 +1,10 @@
 /** From a plan to an init that is ready: spawns the program, and does what only the runtime can do at each of its notices. */
 import { RLIMITS } from '../abi/prctl.ts'
-import type { CgroupLocation } from '../cgroup/index.ts'
+import { type CgroupLocation, processes as processesOf } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import { systemError } from '../errors/wording.ts'
 import type { OwnedFd } from '../linux/fd.ts'
+import { syscall } from '../linux/ffi.ts'
 import { prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
 import type { Plan } from '../plan/step.ts'
@@ -17,6 +18,7 @@ import type { ContainerState } from './types.ts'
 import type { Work } from './work.ts'
 
 const POLLIN = 1
+const SHUT_WR = 1
 
 /** What a launch needs to know. */
 export interface Launch {
@@ -59,7 +61,7 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   work.use(first.pidfd)
   const clones = clonesInit(plan)
   const processes: Processes = { first, init: clones ? undefined : first }
-  work.undo.add('end the program of the container', () => endProcesses(processes, sync.fd))
+  work.undo.add('end the program of the container', () => endProcesses(processes, sync.fd, cgroup))
   const ending = await converse(sync.fd, handlers(what, processes, work), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') throw stepFailure(plan.steps[ending.step], ending, command)
@@ -116,15 +118,22 @@ function setLimits(pid: number, config: Config): void {
   }
 }
 
-/** Kills and reaps what is there. An init that was cloned while nobody listened any more has told its pid all the same. */
-async function endProcesses(processes: Processes, sync: number): Promise<void> {
-  await killChild(processes.first)
+/** What waits for us sees the end of file and ends; the rest is killed. All of it is reaped, and an init that we have not heard of is found. */
+async function endProcesses(processes: Processes, sync: number, cgroup: CgroupLocation | undefined): Promise<void> {
+  const { first } = processes
+  syscall('shutdown', sync, SHUT_WR)
+  // It may be about to tell the pid of the init that it has cloned, so it gets the time to end by itself.
+  if (processes.init === undefined) await untilGone(first.pidfd.fd, 1000)
+  await killChild(first)
   processes.init ??= await strayInit(sync)
-  if (processes.init === undefined || processes.init === processes.first) return
-  await killChild(processes.init)
-  processes.init.pidfd[Symbol.dispose]()
+  const others = processes.init === undefined ? members(cgroup) : [processes.init]
+  for (const child of others) {
+    if (child !== first) await killChild(child)
+    child.pidfd[Symbol.dispose]()
+  }
 }
 
+/** An init that was cloned while nobody listened any more has told its pid all the same. */
 async function strayInit(sync: number): Promise<Child | undefined> {
   while (poll([{ fd: sync, events: POLLIN }], 0)[0] !== 0) {
     const message = await nextMessage(sync, uninterrupted)
@@ -133,3 +142,6 @@ async function strayInit(sync: number): Promise<Child | undefined> {
   }
   return undefined
 }
+
+/** The first process was killed between the clone and the telling: the container's cgroup holds nobody but init. */
+const members = (cgroup: CgroupLocation | undefined): Child[] => (cgroup === undefined ? [] : processesOf(cgroup).map(hold))

@@ -18,6 +18,9 @@ import { openTerminal, type Terminal } from './terminal.ts'
 import type { RunOptions, RunResult } from './types.ts'
 import { type Work, withUndo } from './work.ts'
 
+/** Somebody else in this process has reaped init, and knows its status. */
+const UNKNOWN_STATUS = 255
+
 /** A container whose process runs, in the foreground. */
 interface Running {
   readonly directory: StateDirectory
@@ -80,7 +83,7 @@ async function stay(running: Running, terminal: Terminal, subreaper: boolean, op
     const relayed = terminal.relay(running.pidfd.fd)
     const child = await untilInitEnds(pid, running.pidfd.fd, subreaper)
     await relayed
-    return { exitStatus: child === undefined ? 0 : shellStatus(child), pid }
+    return { exitStatus: child === undefined ? UNKNOWN_STATUS : shellStatus(child), pid }
   } finally {
     if (options.keep !== true) await remove(running, options)
   }

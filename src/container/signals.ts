@@ -7,11 +7,11 @@ export const CHANGED_BY_ENGINES: readonly number[] = [signalNumbers.SIGPIPE, sig
 
 /**
  * Not forwarded: SIGCHLD is about children, SIGWINCH about our own terminal, SIGURG means nothing here (runc keeps it back for its engine's sake);
- * the rest cannot be caught, are faults of this process, or stop it together with the job that it belongs to.
+ * SIGPIPE comes from our own writes; the rest cannot be caught, or are faults of this process and its engine's own.
  */
 const KEPT: ReadonlySet<string> = new Set([
   ...['SIGCHLD', 'SIGWINCH', 'SIGURG', 'SIGKILL', 'SIGSTOP', 'SIGPIPE'],
-  ...['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGSYS', 'SIGSTKFLT', 'SIGPROF']
+  ...['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGPROF']
 ])
 
 /**

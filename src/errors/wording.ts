@@ -5,7 +5,8 @@
  * `no such process`, CRI-O for `container not running`, Podman and Docker for `executable file not found in $PATH`,
  * `no such file or directory` and `permission denied`. What stands behind the matched part is ours.
  */
-import { type ErrorDetail, TsrunError } from './error.ts'
+import { errnoName, errnoText } from '../abi/errno.ts'
+import { type ErrorCode, type ErrorDetail, TsrunError } from './error.ts'
 
 /** What a container is, for sentences: its id and where its state is kept. */
 export interface Named {
@@ -125,3 +126,20 @@ export const interrupted = (signal: string): TsrunError => new TsrunError('died'
 /** Init is gone without having said why: somebody killed it, or the kernel did. */
 export const initDied = (how: string, hint?: string): TsrunError =>
   new TsrunError('died', `container init ended before it was ready: ${how}`, hint === undefined ? {} : { hint })
+
+/** A step of the program as its plan describes it. */
+interface DescribedStep {
+  readonly says: string
+  readonly pointer: string
+  readonly code?: ErrorCode
+}
+
+/** `cannot mount "proc" on "/proc": operation not permitted (EPERM) [/mounts/3]`. */
+export function stepFailed({ says, pointer, code }: DescribedStep, errno: number): TsrunError {
+  const [name, text] = [errnoName(errno), errnoText(errno)]
+  if (pointer === '') return new TsrunError(code ?? 'step', `cannot ${says}: ${text} (${name})`, { errno: name })
+  return new TsrunError(code ?? 'step', `cannot ${says}: ${text} (${name}) [${pointer}]`, { errno: name, pointer })
+}
+
+export const unknownStep = (index: number, errno: number): TsrunError =>
+  new TsrunError('bug', `step ${index} failed, which the plan does not have: ${errnoText(errno)} (${errnoName(errno)})`)
