@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { signalNumbers } from '../abi/signals.ts'
 import { type OwnedFd, own } from './fd.ts'
@@ -127,11 +127,20 @@ t.test('a standard stream that is closed here is /dev/null there', async (t) => 
 })
 
 t.test('our own descriptors are left as they were', async (t) => {
-  const count = () => Number(sh('ls /proc/$PPID/fd | wc -l'))
-  const before = count()
-  sh('true', [{ from: 1, to: 30 }])
-  t.throws(() => spawnProgram({ path: '/nonexistent', args: ['x'], env: [], fds: [{ from: 0, to: 4 }], resetSignals }))
-  t.equal(count(), before)
+  const open = (): string[] => readdirSync('/proc/self/fd')
+  const request = { path: '/bin/true', args: ['x'], env: [], fds: [{ from: 0, to: 4 }], resetSignals }
+  const spawned = () => waitPid(spawnProgram(request), { hang: true })
+  const failed = () => {
+    try {
+      spawnProgram({ ...request, path: '/nonexistent' })
+    } catch {}
+  }
+  spawned()
+  failed()
+  const before = open()
+  for (let i = 0; i < 3; i++) spawned()
+  for (let i = 0; i < 3; i++) failed()
+  t.same(open(), before)
 })
 
 t.test('where a memfd may not be executed, an unnamed file is', { skip: process.geteuid!() !== 0 && 'needs root' }, async (t) => {
