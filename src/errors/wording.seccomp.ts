@@ -45,6 +45,11 @@ export const oldLibseccomp = (version: string): TsrunError =>
 export const libseccompFailed = (what: string, errno: string, text: string, at: string): TsrunError =>
   new TsrunError('unsupported', `cannot ${what}: libseccomp says: ${text} (${errno}) [${at}]`, { pointer: at, errno })
 
+export const contradiction = (name: string, at: string): TsrunError => {
+  const message = `"${name}" has another rule with the same conditions and a different action`
+  return new TsrunError('config', `invalid seccomp profile: ${message} [${at}]`, { pointer: at, problems: [{ pointer: at, message }] })
+}
+
 export const unknownArchitecture = (name: string, version: string, at: string): TsrunError =>
   new TsrunError('unsupported', `cannot filter the syscalls of ${name}: libseccomp ${version} does not know this architecture [${at}]`, {
     pointer: at
@@ -79,8 +84,6 @@ const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.mes
 
 /** Log lines. */
 export const ignoredName = (name: string): string => `unknown seccomp syscall "${name}" ignored`
-export const ignoredCondition = (name: string, version: string): string =>
-  `seccomp rule for "${name}" with conditions ignored: libseccomp ${version} does not know this syscall`
 export const cacheUnsafe = (directory: string, why: string): string => `seccomp cache ${JSON.stringify(directory)} not used: ${why}`
 export const cacheNotWritten = (directory: string, why: string): string =>
   `cannot write to the seccomp cache ${JSON.stringify(directory)}: ${why}`

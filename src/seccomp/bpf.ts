@@ -34,6 +34,8 @@ export interface Assembler {
   readonly here: Place
   /** Puts an instruction before all others and returns its place. */
   load(offset: number): Place
+  /** Arithmetic on what was loaded. */
+  operate(code: number, k: number): Place
   /** `then` and `otherwise` may be any distance away. */
   branch(code: number, k: number, then: Place, otherwise: Place): Place
   jump(to: Place): Place
@@ -59,6 +61,7 @@ export function assembler(): Assembler {
     get here() {
       return here
     },
+    operate: (code, k) => emit(code, 0, 0, k),
     load: (offset) => emit(LD_W_ABS, 0, 0, offset),
     branch: (code, k, then, otherwise) => {
       const nearThen = near(then)

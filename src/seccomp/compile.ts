@@ -9,20 +9,12 @@ import { keep, placeOf, readCached } from './cache.ts'
 import { newerThan, refusesUnknown } from './enosys.ts'
 import type { Compiled } from './entry.ts'
 import { filterFlags } from './flags.ts'
-import {
-  type Filter,
-  failed,
-  type Libseccomp,
-  libseccomp,
-  SCMP_FLTATR_ACT_BADARCH,
-  SCMP_FLTATR_CTL_OPTIMIZE,
-  UNKNOWN_NAME
-} from './libseccomp.ts'
+import { type Filter, failed, type Libseccomp, libseccomp, SCMP_FLTATR_ACT_BADARCH } from './libseccomp.ts'
 import { actions, architectures } from './names.ts'
 import { type Answers, prologue, type Range } from './prologue.ts'
 import { type Filtered, type RuleName, resolve } from './resolve.ts'
-import { pointerOf, type Rule, rulesOf } from './rules.ts'
-import { decidedRanges, type Table } from './table.ts'
+import { pointerOf, rulesOf } from './rules.ts'
+import { rangesOf, type Table } from './table.ts'
 
 export interface SeccompOptions {
   /** Of the container's programs; it is always filtered, listed or not. */
@@ -69,22 +61,16 @@ function compile(profile: Seccomp, { arch, log }: SeccompOptions): Compiled {
   if (problems.length > 0) throw wording.refusedProfile(problems)
   const library = libseccomp()
   const filtered = filteredArchitectures(profile.architectures ?? [], arch, library)
-  const { tables, rest, ignored, notifies } = resolve(rules, defaultAction, filtered, library)
-  for (const { rule, item } of ignored) logIgnored(rule, item, library, log)
-  const first = prologue(answersByAudit(filtered, tables, refusesUnknown(defaultAction)))
-  const second = conditional(rest, defaultAction, filtered, library)
+  const { tables, rest, unknown, notifies } = resolve(rules, defaultAction, filtered, library)
+  for (const name of unknown) log?.('debug', wording.ignoredName(name))
+  const first = prologue(answersByAudit(filtered, tables, refusesUnknown(defaultAction)), defaultAction)
+  const second = leftOver(rest, defaultAction, filtered, library)
   const program = new Uint8Array(first.length + second.length)
   program.set(first)
   program.set(second, first.length)
   const length = program.length / INSTRUCTION_SIZE
   if (length > MAX_INSTRUCTIONS) throw wording.tooLong(length, MAX_INSTRUCTIONS)
   return { program, flags: filterFlags(profile, notifies) }
-}
-
-function logIgnored({ names, args }: Rule, item: number, { version }: Libseccomp, log: SeccompOptions['log']): void {
-  const name = names[item]!
-  if (args.length === 0) log?.('debug', wording.ignoredName(name))
-  else log?.('warning', wording.ignoredCondition(name, version))
 }
 
 const nativeName: Readonly<Record<Architecture, SeccompArch>> = { x64: 'SCMP_ARCH_X86_64', arm64: 'SCMP_ARCH_AARCH64' }
@@ -110,33 +96,29 @@ function answersByAudit(filtered: readonly Filtered[], tables: readonly Table[],
   filtered.forEach((architecture, i) => {
     const audit = auditArch(architecture)
     const ranges = byAudit.get(audit) ?? []
-    ranges.push(...decidedRanges(tables[i]!), ...(stub ? newerThan(tables[i]!, architecture.name) : []))
+    ranges.push(...rangesOf(tables[i]!), ...(stub ? newerThan(tables[i]!, architecture.name) : []))
     byAudit.set(audit, ranges)
   })
   return [...byAudit].map(([audit, ranges]) => ({ audit, ranges: ranges.sort((one, other) => one.from - other.from) }))
 }
 
-/** From this many rules on a binary tree of libseccomp's is worth its longer program and the time that it takes. */
-const TREE_RULES = 100
+const EEXIST = 17
+const EDOM = 33
 
-/** libseccomp's part: rules with conditions, and the default for everything else. */
-function conditional(rules: readonly RuleName[], defaultAction: number, filtered: readonly Filtered[], library: Libseccomp): Uint8Array {
+/** libseccomp's part: what is left, and the default for everything else. */
+function leftOver(rules: readonly RuleName[], defaultAction: number, filtered: readonly Filtered[], library: Libseccomp): Uint8Array {
   using filter = library.filter(defaultAction)
   addArchitectures(filter, filtered, library)
   // A thread that tries the calls of an architecture that is not listed takes its process with it: half a process helps nobody.
   attribute(filter, SCMP_FLTATR_ACT_BADARCH, actions.SCMP_ACT_KILL_PROCESS)
-  if (rules.length > TREE_RULES) attribute(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
   for (const { rule, item } of rules) {
     const name = rule.names[item]!
-    const number = library.syscall(library.native, name)
-    const result = number === UNKNOWN_NAME ? 0 : filter.addRule(rule.action, number, rule.args)
+    const result = filter.addRule(rule.action, library.syscall(library.native, name), rule.args)
+    if (result === -EEXIST) throw wording.contradiction(name, pointerOf(rule, item))
     if (result < 0) throw failed(`add a seccomp rule for "${name}"`, result, pointerOf(rule, item))
   }
   return filter.export()
 }
-
-const EEXIST = 17
-const EDOM = 33
 
 function addArchitectures(filter: Filter, filtered: readonly Filtered[], library: Libseccomp): void {
   for (const { name, token, pointer } of filtered) {

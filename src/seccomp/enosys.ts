@@ -47,8 +47,8 @@ export function newerThan(table: Table, architecture: string): Range[] {
   const [first, second] = usual(architecture)
   const highest = highestNamed(table, first.from, first.to)
   if (highest === -1) return []
-  const ranges = highest < first.to ? [{ from: highest + 1, to: first.to, action: RET_ENOSYS }] : []
-  return second === undefined ? ranges : [...ranges, { ...second, action: RET_ENOSYS }]
+  const ranges = highest < first.to ? [{ from: highest + 1, to: first.to, answer: RET_ENOSYS }] : []
+  return second === undefined ? ranges : [...ranges, { ...second, answer: RET_ENOSYS }]
 }
 
 /**

@@ -13,7 +13,6 @@ const SONAME = 'libseccomp.so.2'
 const RTLD_NOW_GLOBAL = 0x102
 
 export const SCMP_FLTATR_ACT_BADARCH = 2
-export const SCMP_FLTATR_CTL_OPTIMIZE = 8
 
 /** Syscall numbers below 0 are libseccomp's own: -1 an unknown name, -100 … -299 a call behind socketcall(2) or ipc(2), the rest absent on the architecture. */
 export const UNKNOWN_NAME = -1

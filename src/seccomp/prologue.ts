@@ -1,17 +1,21 @@
 /**
- * The first part of a filter: it answers every system call whose answer depends on its number alone, by a binary search,
- * and leaves all others to libseccomp's part, which follows it. Pure.
+ * The first part of a filter: it finds the rules for a system call by a binary search for its number, and leaves calls without rules,
+ * and those that hide others behind them, to libseccomp's part, which follows it. Pure.
  *
- * libseccomp 2.5 takes 13 ms for a default profile of three architectures, and the time grows with the square of the rules; what is left
- * for it here is the few dozen rules with conditions. The program is a third as long and makes about ten comparisons for a call.
+ * libseccomp 2.5 takes 13 ms for a default profile of three architectures, growing with the square of the rules, and its program is three times
+ * as long; this one makes about ten comparisons for a call.
  */
 import { type Assembler, assembler, DATA_ARCH, DATA_NR, JMP_JEQ_K, JMP_JGE_K, type Place } from './bpf.ts'
+import { type Decision, decide } from './conditions.ts'
 
-/** System calls `from` to `to`, both included, get `action` (SECCOMP_RET_* with data). */
+/** SECCOMP_RET_* with data, or rules whose conditions decide. */
+export type Answer = number | Decision
+
+/** System calls `from` to `to`, both included, get `answer`. */
 export interface Range {
   readonly from: number
   readonly to: number
-  readonly action: number
+  readonly answer: Answer
 }
 
 /** The answers for one AUDIT_ARCH_* value: ascending ranges that do not overlap. */
@@ -23,11 +27,15 @@ export interface Answers {
 /** The end of the prologue, where libseccomp's part begins. */
 const REST: Place = 0
 
-/** The program, `struct sock_filter[]`, that runs on into what is put behind it; empty when there is nothing to answer. */
-export function prologue(architectures: readonly Answers[]): Uint8Array {
+/**
+ * The program, `struct sock_filter[]`, that runs on into what is put behind it; empty when there is nothing to answer.
+ *
+ * @param defaultAction what a call gets when it has rules and the conditions of none hold
+ */
+export function prologue(architectures: readonly Answers[], defaultAction: number): Uint8Array {
   const asm = assembler()
   const blocks = architectures.filter(({ ranges }) => ranges.length > 0)
-  const places = blocks.map(({ ranges }) => block(asm, ranges))
+  const places = blocks.map(({ ranges }) => block(asm, ranges, defaultAction))
   if (blocks.length > 0) dispatch(asm, blocks, places)
   return asm.finish()
 }
@@ -38,53 +46,53 @@ function dispatch(asm: Assembler, blocks: readonly Answers[], places: readonly P
   asm.load(DATA_ARCH)
 }
 
-/** From `from` on (up to the next segment) the answer is `action`; undefined leads to libseccomp's part. */
+/** From `from` on (up to the next segment) this is the answer; undefined leads to libseccomp's part. */
 interface Segment {
   readonly from: number
-  readonly action: number | undefined
+  readonly answer: Answer | undefined
 }
 
 /** Ranges and the gaps between them, from 0 to the last number. */
 function segmentsOf(ranges: readonly Range[]): Segment[] {
   const segments: Segment[] = []
   let next = 0
-  for (const { from, to, action } of ranges) {
-    if (from > next) segments.push({ from: next, action: undefined })
-    segments.push({ from, action })
+  for (const { from, to, answer } of ranges) {
+    if (from > next) segments.push({ from: next, answer: undefined })
+    segments.push({ from, answer })
     next = to + 1
   }
-  if (next <= 0xffff_ffff) segments.push({ from: next, action: undefined })
+  if (next <= 0xffff_ffff) segments.push({ from: next, answer: undefined })
   return segments
 }
 
-function block(asm: Assembler, ranges: readonly Range[]): Place {
-  const leaves = new Map<number | undefined, Place>([[undefined, REST]])
-  const root = tree(asm, segmentsOf(ranges), leaves)
+function block(asm: Assembler, ranges: readonly Range[], defaultAction: number): Place {
+  const root = tree(asm, segmentsOf(ranges), leaves(asm, defaultAction))
   if (root !== asm.here) asm.jump(root)
   return asm.load(DATA_NR)
 }
 
 /** How far back a `ret` is reused; beyond it a new one is shorter than the jump to it. */
-const LEAF_REACH = 200
+const REACH = 200
 
-function leaf(asm: Assembler, action: number | undefined, leaves: Map<number | undefined, Place>): Place {
-  const known = leaves.get(action)
-  if (known !== undefined && asm.here - known < LEAF_REACH) return known
-  const place = action === undefined ? asm.jump(REST) : asm.ret(action)
-  leaves.set(action, place)
-  return place
+type Leaf = (answer: Answer | undefined) => Place
+
+/** Gives the place where an answer is given, emitting it if there is none near. */
+function leaves(asm: Assembler, defaultAction: number): Leaf {
+  const places = new Map<number | undefined, Place>([[undefined, REST]])
+  const simple = (answer: number | undefined): Place => {
+    const known = places.get(answer)
+    if (known !== undefined && asm.here - known < REACH) return known
+    const place = answer === undefined ? asm.jump(REST) : asm.ret(answer)
+    places.set(answer, place)
+    return place
+  }
+  return (answer) => (typeof answer === 'object' ? decide(asm, answer, simple, defaultAction) : simple(answer))
 }
 
-function tree(
-  asm: Assembler,
-  segments: readonly Segment[],
-  leaves: Map<number | undefined, Place>,
-  low = 0,
-  high = segments.length
-): Place {
-  if (high - low === 1) return leaf(asm, segments[low]!.action, leaves)
+function tree(asm: Assembler, segments: readonly Segment[], leaf: Leaf, low = 0, high = segments.length): Place {
+  if (high - low === 1) return leaf(segments[low]!.answer)
   const middle = (low + high) >> 1
-  const above = tree(asm, segments, leaves, middle, high)
-  const below = tree(asm, segments, leaves, low, middle)
+  const above = tree(asm, segments, leaf, middle, high)
+  const below = tree(asm, segments, leaf, low, middle)
   return asm.branch(JMP_JGE_K, segments[middle]!.from, above, below)
 }
