@@ -241,22 +241,19 @@ export const table = {
     examples: [
       ['tsrun ps web', ''],
       ['tsrun ps --format json web', 'pids only']
-    ],
-    built: false
+    ]
   },
   pause: {
     summary: 'suspend all processes of a container',
     positionals: [id],
     flags: [],
-    examples: [['tsrun pause web', '']],
-    built: false
+    examples: [['tsrun pause web', '']]
   },
   resume: {
     summary: 'resume all processes of a paused container',
     positionals: [id],
     flags: [],
-    examples: [['tsrun resume web', '']],
-    built: false
+    examples: [['tsrun resume web', '']]
   },
   events: {
     summary: 'show resource use and out-of-memory events',

@@ -61,8 +61,10 @@ async function listing(args: readonly string[]): Promise<string> {
   })
   if (error !== undefined)
     throw psFailed((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'executable file not found in $PATH' : error.message)
-  if (status !== 0) throw psFailed(`${status === null ? `ended by ${signal}` : `exit status ${status}`}: ${(stderr || stdout).trim()}`)
-  return stdout
+  if (status === 0) return stdout
+  // A mistake in the options brings a page of help behind it.
+  const [reason] = (stderr || stdout).trim().split('\n', 1)
+  throw psFailed(`${status === null ? `ended by ${signal}` : `exit status ${status}`}: ${reason}`)
 }
 
 /**
