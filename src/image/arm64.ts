@@ -103,9 +103,6 @@ export const cmpRegister = (a: Register, b: Register): Instruction =>
 /** to = -from */
 export const neg = (to: Register, from: Register): Instruction =>
   word(`neg ${to}, ${from}`, size(to, 0x4b00_03e0) | (number(from) << 16) | number(to))
-/** to = a * b + c */
-export const madd = (to: Register, a: Register, b: Register, c: Register): Instruction =>
-  word(`madd ${to}, ${a}, ${b}, ${c}`, size(to, 0x1b00_0000) | (number(b) << 16) | (number(c) << 10) | (number(a) << 5) | number(to))
 /** A 16-bit immediate, shifted left by 0 or 16 bits; the other bits are zero. */
 export const movz = (to: Register, value: number, shift: 0 | 16 = 0): Instruction =>
   word(

@@ -51,7 +51,6 @@ t.test('arm64 instructions', async (t) => {
     [arm64.sub('w11', 'w11', 1), '6b050051'],
     [arm64.cmn('x0', 4095), '1ffc3fb1'],
     [arm64.cmpRegister('x10', 'x9'), '5f0109eb'],
-    [arm64.madd('x20', 'x19', 'x22', 'x21'), '7456169b'],
     [arm64.neg('w9', 'w0'), 'e903004b'],
     [arm64.lsl('x0', 'x0', 3), '00f07dd3'],
     [arm64.br('x16'), '00021fd6'],
