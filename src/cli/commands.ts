@@ -30,5 +30,6 @@ export const commands: { readonly [C in BuiltName]: Load<C> } = {
   ps: () => import('./commands/ps.ts'),
   pause: () => import('./commands/pause.ts'),
   resume: () => import('./commands/resume.ts'),
+  features: () => import('./commands/features.ts'),
   completion: () => import('./commands/completion.ts')
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { OCI_VERSION } from '../config/rules.root.ts'
-import { SPEC_VERSION } from './version.ts'
+import { SPEC_VERSION } from '../version.ts'
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url))
 

@@ -342,8 +342,7 @@ export const table = {
     summary: 'show what this version supports, as JSON',
     positionals: [],
     flags: [],
-    examples: [['tsrun features', '']],
-    built: false
+    examples: [['tsrun features', '']]
   },
   completion: {
     summary: 'print a completion script for the shell',

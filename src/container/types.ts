@@ -76,3 +76,44 @@ export interface ExplainOptions extends RuntimeOptions, Pick<CreateOptions, 'bun
   readonly arch?: Architecture
   readonly json?: boolean
 }
+
+/** What a build can do (runtime-spec, features.md). */
+export interface Features {
+  readonly ociVersionMin: string
+  readonly ociVersionMax: string
+  readonly hooks: readonly string[]
+  readonly mountOptions: readonly string[]
+  readonly linux: {
+    readonly namespaces: readonly string[]
+    readonly capabilities: readonly string[]
+    readonly cgroup: {
+      readonly v1: boolean
+      readonly v2: boolean
+      readonly systemd: boolean
+      readonly systemdUser: boolean
+      readonly rdma: boolean
+    }
+    readonly seccomp: {
+      readonly enabled: boolean
+      readonly actions?: readonly string[]
+      readonly operators?: readonly string[]
+      readonly archs?: readonly string[]
+      /** Those that a config.json may have. */
+      readonly knownFlags?: readonly string[]
+      /** Those of them that the running kernel has. */
+      readonly supportedFlags?: readonly string[]
+    }
+    readonly apparmor: Enabled
+    readonly selinux: Enabled
+    readonly intelRdt: { readonly enabled: boolean; readonly schemata: boolean; readonly monitoring: boolean }
+    readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] }
+    readonly mountExtensions: { readonly idmap: Enabled }
+    readonly netDevices: Enabled
+  }
+  readonly annotations: Readonly<Record<string, string>>
+  readonly potentiallyUnsafeConfigAnnotations: readonly string[]
+}
+
+interface Enabled {
+  readonly enabled: boolean
+}
