@@ -46,12 +46,28 @@ export interface SourceFact {
   readonly attributes?: number
 }
 
-export interface HostFacts {
+/** What every process of a container depends on: its init, and those that `exec` adds. */
+export interface ProcessFacts {
   readonly arch: Architecture
-  /** Kernel release as [major, minor]. */
-  readonly kernel: readonly [number, number]
   /** True when the caller is not root in the initial user namespace or lacks its rights: writes to cgroups and maps may be refused. */
   readonly rootless: boolean
+  /** `linux.seccomp`, compiled (seccomp/compile.ts): struct sock_filter[], and the flags of seccomp(2). */
+  readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number }
+  /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
+  readonly home: string
+  /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */
+  readonly lastCapability: number
+  /** The runtime's own permitted capabilities as a bit set (capget(2)); a new user namespace has all. */
+  readonly permittedCapabilities: bigint
+  /** The caller's soft limit of open files, which the engine has raised; undefined when it was not changed. */
+  readonly callerNofile?: { readonly soft: number; readonly hard: number }
+  /** True when setgroups(2) is forbidden in the container's user namespace: a gid map that an unprivileged user wrote (user_namespaces(7)). */
+  readonly setgroupsDenied: boolean
+}
+
+export interface HostFacts extends ProcessFacts {
+  /** Kernel release as [major, minor]. */
+  readonly kernel: readonly [number, number]
   /** Effective ids of the runtime. */
   readonly euid: number
   readonly egid: number
@@ -67,26 +83,12 @@ export interface HostFacts {
   readonly sources: Readonly<Record<number, SourceFact>>
   /** Host mount points of proc and sysfs (mountinfo), for --no-pivot. */
   readonly procAndSysMounts: readonly string[]
-  /** `linux.seccomp`, compiled (seccomp/compile.ts): struct sock_filter[], and the flags of seccomp(2). */
-  readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number }
-  /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
-  readonly home: string
-  /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */
-  readonly lastCapability: number
-  /** The runtime's own permitted capabilities as a bit set (capget(2)); a new user namespace has all. */
-  readonly permittedCapabilities: bigint
-  /** The caller's soft limit of open files, which the engine has raised; undefined when it was not changed. */
-  readonly callerNofile?: { readonly soft: number; readonly hard: number }
-  /** True when setgroups(2) is forbidden in the container's user namespace: a gid map that an unprivileged user wrote (user_namespaces(7)). */
-  readonly setgroupsDenied: boolean
 }
 
-/** What the command line adds to the configuration. */
-export interface PlanOptions {
+/** What the command line adds to the process. */
+export interface ProcessOptions {
+  /** Of the container. */
   readonly id: string
-  /** How the process is released: `socket` waits in accept(2) on the descriptor `start`; `sync` waits for a message on `sync`. */
-  readonly release: 'socket' | 'sync'
-  readonly noPivot: boolean
   readonly noNewKeyring: boolean
   /** Descriptors 3 … 3+n-1 stay open. */
   readonly preserveFds: number
@@ -94,4 +96,11 @@ export interface PlanOptions {
   readonly consoleSocket: boolean
   /** Environment that is added to process.env, such as LISTEN_FDS. */
   readonly extraEnv: readonly string[]
+}
+
+/** What the command line adds to the configuration. */
+export interface PlanOptions extends ProcessOptions {
+  /** How the process is released: `socket` waits in accept(2) on the descriptor `start`; `sync` waits for a message on `sync`. */
+  readonly release: 'socket' | 'sync'
+  readonly noPivot: boolean
 }
