@@ -193,6 +193,7 @@ function resolve({ plan, labels }: Draft, i: number, target: Target): number {
   if (typeof target === 'number') return checkedIndex(plan, i, target)
   if (target === 'next') return next(plan, i)
   if (target === 'retry') return i
+  if ('skip' in target) return checkedIndex(plan, i, i + 1 + target.skip)
   const index = labels.get(target.to)
   if (index === undefined) throw new RangeError(`step ${i} leads to the label "${target.to}", which is nowhere`)
   return index

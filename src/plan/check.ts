@@ -2,7 +2,7 @@
 import { O_CLOEXEC } from '../abi/fcntl.ts'
 import { FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, OPEN_TREE_CLOEXEC } from '../abi/mount.ts'
 import { SOCK_CLOEXEC } from '../abi/socket.ts'
-import type { Arg, Bytes, Plan, Slot, Step } from './step.ts'
+import type { Arg, Bytes, Plan, Slot, Step, Target } from './step.ts'
 
 type Check = (plan: Plan) => readonly string[]
 
@@ -22,13 +22,15 @@ const labelsAreOnce: Check = (plan) => {
   return labels.filter((label, i) => labels.indexOf(label) !== i).map((label) => `label ${label} is there twice`)
 }
 
-const jumpsLead = eachStep((step, _, plan) => {
+const indexOf = (target: number | { readonly skip: number }, from: number): number =>
+  typeof target === 'number' ? target : from + 1 + target.skip
+
+const jumpsLead = eachStep((step, index, plan) => {
   const labels = new Set(plan.steps.map((other) => other.label))
-  return targets(step).some((target) =>
-    typeof target === 'object' ? !labels.has(target.to) : typeof target === 'number' && target >= plan.steps.length
-  )
-    ? 'goes to no step'
-    : undefined
+  const leads = (target: Target): boolean =>
+    typeof target === 'string' ||
+    (typeof target === 'object' && 'to' in target ? labels.has(target.to) : indexOf(target, index) < plan.steps.length)
+  return targets(step).every(leads) ? undefined : 'goes to no step'
 })
 
 const atMostFourErrnos = eachStep((step) => (Object.keys(step.on ?? {}).length > 4 ? 'has more than four errnos' : undefined))

@@ -1,6 +1,5 @@
 /** The compiler: config and facts in, a program of system calls out. Pure: the same input gives the same plan. */
 import type { Config } from '../config/types.ts'
-import { link } from './draft.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 import { fdNumber, type Input, isOwn, makeInput, type Pass, slots } from './input.ts'
 import * as command from './passes/command.ts'
@@ -104,6 +103,6 @@ export const passNames = (): readonly string[] => passes.map(([name]) => name)
  */
 export function compile(config: Config, facts: HostFacts, options: PlanOptions): Plan {
   const input = makeInput(config, facts, options)
-  const steps = link(passes.flatMap(([, pass, when]) => (when(input) ? pass(input) : [])))
+  const steps = passes.flatMap(([, pass, when]) => (when(input) ? pass(input) : []))
   return Object.freeze({ arch: facts.arch, steps, fds: input.fds, report: slots.report, reportFd: fdNumber(input, 'sync') })
 }

@@ -171,7 +171,8 @@ export function explainPlan(plan: Plan): readonly ExplainedStep[] {
   const find = (target: Target, from: number): number => {
     if (typeof target === 'number') return target
     if (target === 'next') return from + 1
-    return target === 'retry' ? from : labels.get(target.to)!
+    if (target === 'retry') return from
+    return 'skip' in target ? from + 1 + target.skip : labels.get(target.to)!
   }
   return plan.steps.map((step, index) => ({
     index,

@@ -7,9 +7,8 @@ import { CLONE_PARENT, NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.
 import { signalNumbers } from '../abi/signals.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Hook } from '../config/types.ts'
-import { type Draft, link } from './draft.ts'
 import { encodeNotice } from './protocol.ts'
-import { bytes, type Plan, slot, text } from './step.ts'
+import { bytes, type Plan, type Step, slot, text } from './step.ts'
 import { stringArray } from './structs.ts'
 
 export interface HookFacts {
@@ -34,7 +33,7 @@ export function compileHook(hook: Hook, facts: HookFacts): Plan {
   const report = slot('report')
   return Object.freeze({
     arch: facts.arch,
-    steps: link([...group(facts), ...join(facts), ...clone(facts), ...directory(facts), ...execute(hook, facts)]),
+    steps: [...group(facts), ...join(facts), ...clone(facts), ...directory(facts), ...execute(hook, facts)],
     fds: [{ name: 'sync', fd: SYNC }, ...(facts.join.length === 0 ? [] : [{ name: 'init', fd: INIT }])],
     report,
     reportFd: SYNC
@@ -42,13 +41,13 @@ export function compileHook(hook: Hook, facts: HookFacts): Plan {
 }
 
 /** A process group of its own: when its time is up, what the hook has started is killed with it. */
-const group = ({ pointer }: HookFacts): Draft[] => [{ call: 'setpgid', args: [0, 0], pointer, says: 'make a process group for the hook' }]
+const group = ({ pointer }: HookFacts): Step[] => [{ call: 'setpgid', args: [0, 0], pointer, says: 'make a process group for the hook' }]
 
 /** All at once through the pidfd of init, as setns(2) can since Linux 5.8. */
-function join({ join, pointer }: HookFacts): Draft[] {
+function join({ join, pointer }: HookFacts): Step[] {
   if (join.length === 0) return []
   const flags = join.reduce((all, type) => all | NAMESPACE_FLAGS[type], 0)
-  const steps: Draft[] = [{ call: 'setns', args: [INIT, flags], pointer, says: "join the container's namespaces" }]
+  const steps: Step[] = [{ call: 'setns', args: [INIT, flags], pointer, says: "join the container's namespaces" }]
   if (!join.includes('user')) return steps
   // Whoever is not uid 0 of the user namespace would lose all capabilities at execve(2).
   return [
@@ -60,7 +59,7 @@ function join({ join, pointer }: HookFacts): Draft[] {
 }
 
 /** A pid or time namespace that was joined holds children only, so the hook is cloned, as the runtime's own child. */
-function clone({ join, pointer }: HookFacts): Draft[] {
+function clone({ join, pointer }: HookFacts): Step[] {
   if (!join.includes('pid') && !join.includes('time')) return []
   const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: hookPid }] }
   return [
@@ -77,11 +76,11 @@ function clone({ join, pointer }: HookFacts): Draft[] {
   ]
 }
 
-const directory = ({ directory, pointer }: HookFacts): Draft[] => [
+const directory = ({ directory, pointer }: HookFacts): Step[] => [
   { call: 'chdir', args: [text(directory)], on: { any: 'next' }, pointer, says: `change the working directory to "${directory}"` }
 ]
 
-function execute(hook: Hook, { defaultEnv, pointer }: HookFacts): Draft[] {
+function execute(hook: Hook, { defaultEnv, pointer }: HookFacts): Step[] {
   const args = hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args
   return [
     { call: 'close_range', args: [3, -1, CLOSE_RANGE_CLOEXEC], pointer, says: 'close the descriptors of the runtime at execve' },

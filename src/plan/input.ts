@@ -1,10 +1,10 @@
 /** What every pass of the compiler sees: the config, the facts, the options, and what follows from them. */
 import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 import type { Config, Mount, Namespace } from '../config/types.ts'
-import type { Draft } from './draft.ts'
+import { type Candidate, commandCandidates } from './environment.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
-import { type ProgramFd, type Slot, slot } from './step.ts'
+import { type ProgramFd, type Slot, type Step, slot } from './step.ts'
 
 /** One mount with what was read out of it. */
 export interface MountEntry {
@@ -25,11 +25,13 @@ export interface Input {
   /** By type; a namespace that is absent is shared with the runtime. */
   readonly namespaces: Readonly<Partial<Record<NamespaceType, Namespace & { readonly pointer: string }>>>
   readonly mounts: readonly MountEntry[]
+  /** Where the command is looked for. */
+  readonly candidates: readonly Candidate[]
   readonly fds: readonly ProgramFd[]
 }
 
 /** One pass: a pure function from the input to its part of the program. */
-export type Pass = (input: Input) => readonly Draft[]
+export type Pass = (input: Input) => readonly Step[]
 
 /** Slots that more than one pass uses. Each pass has its own names for the rest. */
 export const slots = {
@@ -53,7 +55,7 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
   const mounts = (config.mounts ?? []).map((mount, index) => {
     return { mount, options: parseMountOptions(mount.options), index, pointer: `/mounts/${index}` }
   })
-  return { config, facts, options, namespaces, mounts, fds: programFds(options) }
+  return { config, facts, options, namespaces, mounts, candidates: commandCandidates(config.process ?? {}), fds: programFds(options) }
 }
 
 function programFds(options: PlanOptions): readonly ProgramFd[] {

@@ -94,7 +94,7 @@ const OTHERS: Readonly<Record<string, Effect>> = {
 export const mountOptionNames = (): readonly string[] =>
   [...Object.keys(ATTRIBUTES), ...Object.keys(ATTRIBUTES).map((name) => `r${name}`), ...Object.keys(OTHERS)].sort()
 
-interface Draft {
+interface Step {
   bind: 'bind' | 'rbind' | undefined
   remount: boolean
   plain: { set: number; clear: number }
@@ -114,12 +114,12 @@ function applyAttribute(into: { set: number; clear: number }, effect: Extract<Ef
   else into.clear |= effect.attr
 }
 
-function applySpecial(draft: Draft, special: 'bind' | 'rbind' | 'remount' | 'defaults'): void {
+function applySpecial(draft: Step, special: 'bind' | 'rbind' | 'remount' | 'defaults'): void {
   if (special === 'remount') draft.remount = true
   else if (special !== 'defaults') draft.bind = special
 }
 
-function applyOption(draft: Draft, option: string, index: number): void {
+function applyOption(draft: Step, option: string, index: number): void {
   const effect = ATTRIBUTES[option] ?? OTHERS[option]
   if (effect === undefined) {
     const recursive = option.startsWith('r') ? ATTRIBUTES[option.slice(1)] : undefined
@@ -135,7 +135,7 @@ function applyOption(draft: Draft, option: string, index: number): void {
 
 /** Reads the options of one mount. Unknown ones are the file system's. */
 export function parseMountOptions(options: readonly string[] = []): MountOptions {
-  const draft: Draft = {
+  const draft: Step = {
     bind: undefined,
     remount: false,
     plain: { set: 0, clear: 0 },

@@ -44,9 +44,10 @@ export interface Inside {
 export type Arg = number | Slot | Text | Bytes | Inside
 
 /**
- * Where to go on: `next` is the step that follows in the list, `retry` the same step again, a number the step with that index, `{to}` a label.
+ * Where to go on: `next` is the step that follows in the list, `retry` the same step again, `{skip: n}` goes past the n steps that follow, so that
+ * pieces of a program can be put together freely, a number is the index of a step, and `{to}` goes to a label.
  */
-export type Target = 'next' | 'retry' | number | { readonly to: string }
+export type Target = 'next' | 'retry' | number | { readonly skip: number } | { readonly to: string }
 
 /**
  * One step. `compare` is the only call that is not the kernel's:

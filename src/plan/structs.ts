@@ -9,18 +9,18 @@ const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`
 /** struct open_how of openat2(2). */
 export function openHow(flags: number, mode: number, resolve: number, shows: string): Bytes {
   const v = view(24)
-  v.setBigUint64(0, BigInt(flags >>> 0), true)
-  v.setBigUint64(8, BigInt(mode), true)
-  v.setBigUint64(16, BigInt(resolve), true)
+  v.setUint32(0, flags, true)
+  v.setUint32(8, mode, true)
+  v.setUint32(16, resolve, true)
   return bytes(shows, content(v))
 }
 
 /** struct mount_attr of mount_setattr(2). `propagation` is one MS_ flag or 0. */
 export function mountAttr(set: number, clear: number, propagation: number, shows: string): Bytes {
   const v = view(32)
-  v.setBigUint64(0, BigInt(set), true)
-  v.setBigUint64(8, BigInt(clear), true)
-  v.setBigUint64(16, BigInt(propagation), true)
+  v.setUint32(0, set, true)
+  v.setUint32(8, clear, true)
+  v.setUint32(16, propagation, true)
   return bytes(shows, content(v))
 }
 

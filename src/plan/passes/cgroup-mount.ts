@@ -1,10 +1,9 @@
 /** A mount of type `cgroup`: the container's view of the cgroups, in the shape that the host has (cgroups(7)). */
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import type { Draft } from '../draft.ts'
 import type { CgroupHierarchy } from '../facts.ts'
 import { type Input, isNew, type MountEntry } from '../input.ts'
-import { slot, text } from '../step.ts'
+import { type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
 import { detachedFileSystem, mountSays, openTarget } from './mounts.ts'
@@ -14,7 +13,7 @@ const tree = slot('mount')
 const top = slot('cgroup tmpfs')
 const place = slot('cgroup directory')
 
-const onto = (directory: typeof target, entry: MountEntry): Draft => ({
+const onto = (directory: typeof target, entry: MountEntry): Step => ({
   call: 'move_mount',
   args: [tree, text(''), directory, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
   pointer: entry.pointer,
@@ -24,7 +23,7 @@ const onto = (directory: typeof target, entry: MountEntry): Draft => ({
 const attrs = (entry: MountEntry): number => entry.options.set & ~M.MOUNT_ATTR_RDONLY
 const isReadOnly = (entry: MountEntry): boolean => (entry.options.set & M.MOUNT_ATTR_RDONLY) !== 0
 
-export function cgroupMount(input: Input, entry: MountEntry): Draft[] {
+export function cgroupMount(input: Input, entry: MountEntry): Step[] {
   const v2 = input.facts.cgroup.mode === 'v2' || entry.mount.type === 'cgroup2'
   return [...openTarget(input, entry), ...(v2 ? unified(input, entry) : legacy(input, entry)), close(target, entry.pointer)]
 }
@@ -35,7 +34,7 @@ export function cgroupMount(input: Input, entry: MountEntry): Draft[] {
  * A file system of its own where the kernel permits; else (a user namespace that does not own the cgroup namespace, or a nested container)
  * the host's, bound read-only when it shows more than the container (CVE-2023-25809).
  */
-function unified(input: Input, entry: MountEntry): Draft[] {
+function unified(input: Input, entry: MountEntry): Step[] {
   const says = mountSays(entry)
   const bind = boundHierarchy(input, entry)
   const own = detachedFileSystem({
@@ -52,13 +51,13 @@ function unified(input: Input, entry: MountEntry): Draft[] {
   return [...tolerant, { ...onto(target, entry), then: { skip: bind.length } }, ...bind, close(tree, entry.pointer)]
 }
 
-function boundHierarchy(input: Input, entry: MountEntry): Draft[] {
+function boundHierarchy(input: Input, entry: MountEntry): Step[] {
   const host = input.facts.cgroup.hierarchies.find((hierarchy) => hierarchy.version === 2)
   const readOnly = isReadOnly(entry) || !isNew(input, 'cgroup')
   return [...openBound(host?.mountpoint ?? '/sys/fs/cgroup', readOnly, entry), onto(target, entry)]
 }
 
-function openBound(source: string, readOnly: boolean, entry: MountEntry): Draft[] {
+function openBound(source: string, readOnly: boolean, entry: MountEntry): Step[] {
   const set = attrs(entry) | (readOnly ? M.MOUNT_ATTR_RDONLY : 0)
   return [
     {
@@ -76,7 +75,7 @@ function openBound(source: string, readOnly: boolean, entry: MountEntry): Draft[
             args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, mountAttr(set, 0, 0, `{attr_set=0x${set.toString(16)}}`), 32],
             pointer: `${entry.pointer}/options`,
             says: `set the options of "${source}"`
-          } satisfies Draft
+          } satisfies Step
         ])
   ]
 }
@@ -84,7 +83,7 @@ function openBound(source: string, readOnly: boolean, entry: MountEntry): Draft[
 // ---------------------------------------------------------------- v1
 
 /** A tmpfs with a directory for each hierarchy, and a symlink for each controller that shares one. */
-function legacy(input: Input, entry: MountEntry): Draft[] {
+function legacy(input: Input, entry: MountEntry): Step[] {
   const { pointer } = entry
   const says = mountSays(entry)
   const v1 = input.facts.cgroup.hierarchies.filter((hierarchy) => hierarchy.version === 1)
@@ -107,7 +106,7 @@ function legacy(input: Input, entry: MountEntry): Draft[] {
   ]
 }
 
-const readOnlyTop = (entry: MountEntry): Draft => ({
+const readOnlyTop = (entry: MountEntry): Step => ({
   call: 'mount_setattr',
   args: [top, text(''), AT_EMPTY_PATH, mountAttr(M.MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}'), 32],
   pointer: `${entry.pointer}/options`,
@@ -116,7 +115,7 @@ const readOnlyTop = (entry: MountEntry): Draft => ({
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
-function hierarchySteps(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Draft[] {
+function hierarchySteps(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Step[] {
   const { pointer } = entry
   const name = baseName(hierarchy.mountpoint)
   const links = hierarchy.controllers.filter((controller) => controller !== name && !controller.includes('='))
@@ -137,7 +136,7 @@ function hierarchySteps(input: Input, entry: MountEntry, hierarchy: CgroupHierar
   ]
 }
 
-const symlink = (name: string, link: string, pointer: string): Draft => ({
+const symlink = (name: string, link: string, pointer: string): Step => ({
   call: 'symlinkat',
   args: [text(name), top, text(link)],
   pointer,
@@ -145,7 +144,7 @@ const symlink = (name: string, link: string, pointer: string): Draft => ({
 })
 
 /** With a cgroup namespace the hierarchy itself, whose root is the container's cgroup; without one the container's cgroup, bound. */
-function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Draft[] {
+function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Step[] {
   if (isNew(input, 'cgroup')) {
     const named = hierarchy.controllers.some((controller) => controller.startsWith('name='))
     const data = [...(named ? ['none'] : []), ...hierarchy.controllers].map((option) => ({ option, pointer: entry.pointer }))

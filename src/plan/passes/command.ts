@@ -3,10 +3,9 @@
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EACCESS, AT_FDCWD, CLOSE_RANGE_CLOEXEC, S_IFMT, S_IFREG, STATX_TYPE, X_OK } from '../../abi/fcntl.ts'
 import { SOCK_CLOEXEC } from '../../abi/socket.ts'
-import type { Draft } from '../draft.ts'
-import { environment, searchPath } from '../environment.ts'
+import { type Candidate, environment } from '../environment.ts'
 import { fdNumber, type Input, type Pass, slots } from '../input.ts'
-import { type Bytes, bytes, slot, text, to } from '../step.ts'
+import { type Bytes, bytes, type Step, slot, text, to } from '../step.ts'
 import { buffer, flag, stringArray } from '../structs.ts'
 import { close, openInRoot, STX_MODE, statxBuffer } from './files.ts'
 import { askRuntime } from './sync.ts'
@@ -36,7 +35,7 @@ const notThere = slot('not in the working directory')
 const there = flag(notThere, 1)
 const zero = bytes('[0]', new Uint8Array(4))
 
-const chdir = (cwd: string): Draft => ({
+const chdir = (cwd: string): Step => ({
   call: 'chdir',
   args: [text(cwd)],
   pointer: '/process/cwd',
@@ -81,22 +80,6 @@ export const reenterWorkingDirectory: Pass = ({ config }) => {
 
 // ---------------------------------------------------------------- lookup
 
-interface Candidate {
-  readonly path: string
-  /** 1 until the command was found here; undefined when there is one candidate only. */
-  readonly missing: Bytes | undefined
-}
-
-/** Where the command may be: itself when it has a slash, else below each directory of PATH (execvp(3)). */
-export function candidates(input: Input): readonly Candidate[] {
-  const command = input.config.process?.args?.[0] ?? ''
-  if (command.includes('/')) return [{ path: command, missing: undefined }]
-  return searchPath(input.config.process?.env ?? []).map((directory, i) => ({
-    path: `${directory.replace(/\/+$/, '')}/${command}`,
-    missing: flag(slot(`not found ${i}`), 1)
-  }))
-}
-
 const stat = statxBuffer()
 const regular = bytes('S_IFREG', new Uint8Array([S_IFREG & 0xff, S_IFREG >> 8]))
 const typeMask = bytes('S_IFMT', new Uint8Array([S_IFMT & 0xff, S_IFMT >> 8]))
@@ -104,10 +87,10 @@ const pointer = '/process/args/0'
 
 /** The command is looked for at `create`, as the user; what is not found or not executable is known before `start`. */
 export const findCommand: Pass = (input) => {
-  const all = candidates(input)
+  const all = input.candidates
   const command = input.config.process?.args?.[0] ?? ''
   if (all.length === 1 && all[0]?.missing === undefined) return look(all[0]!.path, 'the one')
-  const nowhere: Draft = {
+  const nowhere: Step = {
     call: 'compare',
     args: [bytes('[0]', new Uint8Array([0])), bytes('[1]', new Uint8Array([1])), 0, 1, errnoNumber('ENOENT')],
     pointer,
@@ -118,7 +101,7 @@ export const findCommand: Pass = (input) => {
 }
 
 /** Three looks at one path: it is there, it is a regular file, the user may execute it. */
-function look(path: string, where: 'the one' | { readonly miss: (left: number) => Draft['on'] }): Draft[] {
+function look(path: string, where: 'the one' | { readonly miss: (left: number) => Step['on'] }): Step[] {
   const on = (left: number) => (where === 'the one' ? {} : { on: where.miss(left)! })
   const notExecutable = { pointer, code: 'command-not-executable' as const }
   return [
@@ -149,7 +132,7 @@ function look(path: string, where: 'the one' | { readonly miss: (left: number) =
 
 const LOOKS = 3
 
-function inPath(candidate: Candidate, after: number): Draft[] {
+function inPath(candidate: Candidate, after: number): Step[] {
   const steps = look(candidate.path, { miss: (left) => ({ any: left === 0 ? 'next' : { skip: left } }) })
   const found = steps.at(-1)!
   // On success: past the other candidates and past the step that fails for all.
@@ -211,8 +194,8 @@ export const waitForStart: Pass = (input) => {
 export const execute: Pass = (input) => {
   const argv = stringArray(input.config.process?.args ?? [])
   const envp = stringArray(environment(input))
-  return candidates(input).flatMap(({ path, missing }): Draft[] => {
-    const exec: Draft = {
+  return input.candidates.flatMap(({ path, missing }): Step[] => {
+    const exec: Step = {
       call: 'execve',
       args: [text(path), argv, envp],
       pointer,

@@ -3,9 +3,8 @@ import { errnoNumber } from '../../abi/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fcntl.ts'
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { Device } from '../../config/types.ts'
-import type { Draft } from '../draft.ts'
 import { type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
-import { bytes, type Slot, slot, text } from '../step.ts'
+import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { close, components, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { isFresh } from './fresh.ts'
 
@@ -60,7 +59,7 @@ export const defaultDevices: Pass = (input) => {
 export const configuredDevices: Pass = (input) =>
   (input.config.linux?.devices ?? []).flatMap((device, i) => configuredDevice(input, device, `/linux/devices/${i}`))
 
-function configuredDevice(input: Input, device: Device, pointer: string): Draft[] {
+function configuredDevice(input: Input, device: Device, pointer: string): Step[] {
   const names = components(device.path)
   const node = nodeOf(device, names.at(-1) ?? '', pointer)
   if (names.length === 2 && names[0] === 'dev') return makeNode(input, slots.dev, node, device.path)
@@ -92,7 +91,7 @@ const nodeOf = (device: Device, name: string, pointer: string): Node => ({
 /** mknod(2) is forbidden in a user namespace; the host's node is bound instead. A fifo can always be made. */
 const bindsDevices = (input: Input): boolean => isOwn(input, 'user') || input.facts.inUserNamespace
 
-function makeNode(input: Input, directory: Slot, node: Node, path: string): Draft[] {
+function makeNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   return bindsDevices(input) && node.type !== 'p' ? bindNode(input, directory, node, path) : realNode(input, directory, node, path)
 }
 
@@ -103,12 +102,12 @@ const FORMAT = { c: S_IFCHR, u: S_IFCHR, b: S_IFBLK, p: S_IFIFO } as const
 /** The kernel's encoding of a device number (linux/kdev_t.h, new_encode_dev). */
 const encodeDevice = (major: number, minor: number): number => (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12) | 0
 
-function realNode(input: Input, directory: Slot, node: Node, path: string): Draft[] {
+function realNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   const { pointer } = node
   const format = FORMAT[node.type]
   const device = node.type === 'p' ? 0 : encodeDevice(node.major, node.minor)
   const existing = isFresh(input, path) ? [] : checkNode(input, directory, node, path)
-  const owner: Draft[] =
+  const owner: Step[] =
     node.uid === 0 && node.gid === 0
       ? []
       : [{ call: 'fchownat', args: [directory, text(node.name), node.uid, node.gid, 0x100], pointer, says: `set the owner of "${path}"` }]
@@ -129,7 +128,7 @@ const found = statxBuffer()
 const STATX_RDEV_LENGTH = 8
 
 /** What is there already must be that very device (config-linux.md#devices). */
-function checkNode(input: Input, directory: Slot, node: Node, path: string): Draft[] {
+function checkNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   const says = `use "${path}", which is there and is another device`
   const { pointer } = node
   const type = new Uint8Array(2)
@@ -153,14 +152,14 @@ function checkNode(input: Input, directory: Slot, node: Node, path: string): Dra
             args: [inside(STX_RDEV), bytes(`${node.major}:${node.minor}`, number), 0, 8, EEXIST],
             pointer,
             says
-          } satisfies Draft
+          } satisfies Step
         ])
   ]
 }
 
 const EEXIST = errnoNumber('EEXIST')
 
-const openNode = (input: Input, directory: Slot, node: Node, path: string): Draft => ({
+const openNode = (input: Input, directory: Slot, node: Node, path: string): Step => ({
   call: 'openat',
   args: [directory, text(node.name), O_PATH | O_CLOEXEC | O_NOFOLLOW[input.facts.arch], 0],
   save: place,
@@ -170,7 +169,7 @@ const openNode = (input: Input, directory: Slot, node: Node, path: string): Draf
 
 // ---------------------------------------------------------------- bind
 
-function bindNode(input: Input, directory: Slot, node: Node, path: string): Draft[] {
+function bindNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   const { pointer } = node
   const says = `bind the host's "${path}"`
   return [
@@ -197,7 +196,7 @@ function bindNode(input: Input, directory: Slot, node: Node, path: string): Draf
 
 // ---------------------------------------------------------------- symlinks
 
-const link = (to: string, name: string): Draft => ({
+const link = (to: string, name: string): Step => ({
   call: 'symlinkat',
   args: [text(to), slots.dev, text(name)],
   on: { EEXIST: 'next' },

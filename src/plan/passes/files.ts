@@ -11,9 +11,9 @@ import {
   STATX_MODE,
   STATX_TYPE
 } from '../../abi/fcntl.ts'
-import type { Draft } from '../draft.ts'
+import type { Architecture } from '../../abi/syscalls.ts'
 import { type Input, slots } from '../input.ts'
-import { type Bytes, type Slot, slot, text } from '../step.ts'
+import { type Bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { buffer, openHow } from '../structs.ts'
 
 /** Where the kernel puts stx_mode and stx_rdev_major, stx_rdev_minor in struct statx (linux/stat.h). */
@@ -42,10 +42,10 @@ export interface InRoot {
 export const components = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
 /** Closes what a slot holds. */
-export const close = (fd: Slot, pointer = ''): Draft => ({ call: 'close', args: [fd], pointer, says: `close ${fd.name}` })
+export const close = (fd: Slot, pointer = ''): Step => ({ call: 'close', args: [fd], pointer, says: `close ${fd.name}` })
 
 /** Fills `into` (STATX_SIZE bytes) with type, mode and device of an open file. */
-export const statxFd = (fd: Slot | number, into: Bytes, pointer: string, says: string): Draft => ({
+export const statxFd = (fd: Slot | number, into: Bytes, pointer: string, says: string): Step => ({
   call: 'statx',
   args: [fd, text(''), AT_EMPTY_PATH, STATX_TYPE | STATX_MODE, into],
   pointer,
@@ -62,28 +62,40 @@ export const statxBuffer = (slotsInside: readonly { offset: number; slot: Slot }
  * Opens a path below the root with O_PATH. `RESOLVE_IN_ROOT` makes the container's `/` the top for `..` and absolute symlinks;
  * EAGAIN is the kernel's word for a rename that raced with `..` (openat2(2)), and is tried again.
  */
-export function openInRoot(input: Input, want: InRoot): Draft[] {
+export function openInRoot(input: Input, want: InRoot): Step[] {
   const open = openStep(input, want)
   if (want.make === undefined) return [{ ...open, on: { ...open.on, ...absentTargets(want) } }]
   const chain = makeChain(input, want)
   return [{ ...open, on: { ...open.on, ENOENT: 'next' }, then: { skip: chain.length } }, ...chain]
 }
 
-function absentTargets(want: InRoot): NonNullable<Draft['on']> {
+function absentTargets(want: InRoot): NonNullable<Step['on']> {
   return {
     ...(want.missing === undefined ? {} : { ENOENT: { skip: want.missing } }),
     ...(want.notDirectory === undefined ? {} : { ENOTDIR: { skip: want.notDirectory } })
   }
 }
 
-function openStep(input: Input, want: InRoot): Draft {
+const hows = new Map<string, Bytes>()
+
+/** How a path is opened; the few variants are made once. */
+function howOf(arch: Architecture, directory: boolean, noSymlinks: boolean): Bytes {
+  const key = `${arch}${directory ? 'd' : ''}${noSymlinks ? 's' : ''}`
+  let how = hows.get(key)
+  if (how === undefined) {
+    const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
+    const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (noSymlinks ? RESOLVE_NO_SYMLINKS : 0)
+    how = openHow(O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY[arch] : 0), 0, resolve, shows)
+    hows.set(key, how)
+  }
+  return how
+}
+
+function openStep(input: Input, want: InRoot): Step {
   const directory = want.directory || want.make === 'directory' || want.notDirectory !== undefined
-  const flags = O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY[input.facts.arch] : 0)
-  const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (want.noSymlinks ? RESOLVE_NO_SYMLINKS : 0)
-  const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${want.noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
   return {
     call: 'openat2',
-    args: [slots.root, text(components(want.path).join('/') || '.'), openHow(flags, 0, resolve, shows), 24],
+    args: [slots.root, text(components(want.path).join('/') || '.'), howOf(input.facts.arch, directory, want.noSymlinks === true), 24],
     save: want.into,
     on: { EAGAIN: 'retry' },
     pointer: want.pointer,
@@ -94,9 +106,9 @@ function openStep(input: Input, want: InRoot): Draft {
 const parents = [slot('parent a'), slot('parent b')] as const
 
 /** `mkdir -p`, a component at a time, each below the descriptor of the one before. */
-function makeChain(input: Input, want: InRoot): Draft[] {
+function makeChain(input: Input, want: InRoot): Step[] {
   const names = components(want.path)
-  const steps: Draft[] = []
+  const steps: Step[] = []
   let parent: Slot = slots.root
   names.forEach((name, i) => {
     const last = i === names.length - 1
@@ -111,7 +123,7 @@ function makeChain(input: Input, want: InRoot): Draft[] {
   return steps
 }
 
-function makeStep(parent: Slot, name: string, make: InRoot['make'], path: string, pointer: string): Draft {
+function makeStep(parent: Slot, name: string, make: InRoot['make'], path: string, pointer: string): Step {
   const common = { on: { EEXIST: 'next' }, pointer } as const
   return make === 'file'
     ? { call: 'mknodat', args: [parent, text(name), S_IFREG | 0o644, 0], says: `make the file "/${path}"`, ...common }

@@ -3,13 +3,13 @@
  * are therefore made while it is detached: by plain paths, which no symlink can bend, and without a look at what is there already.
  */
 import { S_IFREG } from '../../abi/fcntl.ts'
-import type { Draft } from '../draft.ts'
 import { type Input, isBind, type MountEntry } from '../input.ts'
-import { type Slot, text } from '../step.ts'
+import { type Slot, type Step, text } from '../step.ts'
 import { components } from './files.ts'
 
+/** By the texts alone, so never for a path with `..`, whose meaning depends on symlinks. */
 const isInside = (path: readonly string[], top: readonly string[]): boolean =>
-  path.length > top.length && top.every((name, i) => name === path[i])
+  path.length > top.length && !path.includes('..') && top.every((name, i) => name === path[i])
 
 /** The mount before `index` that covers `path`, by their texts. */
 function covering(input: Input, path: readonly string[], index: number): MountEntry | undefined {
@@ -40,11 +40,11 @@ export const mountPointKind = (input: Input, entry: MountEntry): 'directory' | '
   isBind(entry) && input.facts.sources[entry.index]?.kind === 'other' ? 'file' : 'directory'
 
 /** Steps that make the mount points that lie in the detached tmpfs `tree`. */
-export function makeInside(input: Input, entry: MountEntry, tree: Slot): Draft[] {
+export function makeInside(input: Input, entry: MountEntry, tree: Slot): Step[] {
   if (!isFreshTmpfs(entry)) return []
   const top = components(entry.mount.destination)
   const made = new Set<string>()
-  const steps: Draft[] = []
+  const steps: Step[] = []
   for (const later of input.mounts.slice(entry.index + 1)) {
     const path = components(later.mount.destination)
     if (covering(input, path, later.index) !== entry) continue
@@ -59,7 +59,7 @@ export function makeInside(input: Input, entry: MountEntry, tree: Slot): Draft[]
   return steps
 }
 
-function makeOne(tree: Slot, name: string, kind: 'directory' | 'file', { mount, pointer }: MountEntry): Draft {
+function makeOne(tree: Slot, name: string, kind: 'directory' | 'file', { mount, pointer }: MountEntry): Step {
   const common = { pointer: `${pointer}/destination`, says: `make the mount point ${JSON.stringify(mount.destination)}` }
   return kind === 'file'
     ? { call: 'mknodat', args: [tree, text(name), S_IFREG | 0o644, 0], ...common }

@@ -1,9 +1,8 @@
 /** What the spawned process does while it is still on the host, with the runtime's rights and paths. */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
-import type { Draft } from '../draft.ts'
 import type { CgroupJoin } from '../facts.ts'
 import { clones, type Input, type Pass } from '../input.ts'
-import { slot, text } from '../step.ts'
+import { type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
 
 const file = slot('file')
@@ -11,7 +10,7 @@ const file = slot('file')
 /** File modes in config.json are exact; the container's own umask is set at the end. */
 export const clearUmask: Pass = () => [{ call: 'umask', args: [0], pointer: '', says: 'clear the umask' }]
 
-function writeFile(path: string, content: string, pointer: string, says: string, on?: Draft['on']): Draft[] {
+function writeFile(path: string, content: string, pointer: string, says: string, on?: Step['on']): Step[] {
   const tolerant = on === undefined ? {} : { on }
   return [
     {
@@ -27,7 +26,7 @@ function writeFile(path: string, content: string, pointer: string, says: string,
   ]
 }
 
-const skipBoth = (on: NonNullable<Draft['on']>): NonNullable<Draft['on']> =>
+const skipBoth = (on: NonNullable<Step['on']>): NonNullable<Step['on']> =>
   Object.fromEntries(Object.keys(on).map((errno) => [errno, { skip: 2 }]))
 
 /** Through the host's /proc, before a container could put something else in its place (CVE-2025-52881). */
@@ -67,7 +66,7 @@ export const joinOptionalCgroups: Pass = (input) =>
 /** Opened with the host's rights; init joins, so that `pids.limit` counts it alone. */
 export const openCgroups: Pass = (input) => {
   const unified = clones(input) ? unifiedJoin(input) : undefined
-  const open = (path: string, flags: number, join: CgroupJoin): Draft => ({
+  const open = (path: string, flags: number, join: CgroupJoin): Step => ({
     call: 'openat',
     args: [AT_FDCWD, text(path), flags | O_CLOEXEC, 0],
     save: fdOf(join),

@@ -16,9 +16,8 @@ import {
 } from '../../abi/prctl.ts'
 import type { Rlimit } from '../../config/types.ts'
 import { capabilitySet, members } from '../capabilities.ts'
-import type { Draft } from '../draft.ts'
 import { type Input, isOwn, type Pass } from '../input.ts'
-import { bytes, text } from '../step.ts'
+import { bytes, type Step, text } from '../step.ts'
 import { capData, capHeader, gidArray, rlimit } from '../structs.ts'
 import { STX_RDEV, statxBuffer } from './files.ts'
 import { askRuntime } from './sync.ts'
@@ -32,18 +31,18 @@ const ENOUGH_FILES = 64n
 
 const isTight = (limit: Rlimit): boolean => limit.type === 'RLIMIT_NOFILE' && BigInt(limit.soft) < ENOUGH_FILES
 
-const setLimit = (limit: Rlimit, pointer: string): Draft => ({
+const setLimit = (limit: Rlimit, pointer: string): Step => ({
   call: 'prlimit64',
   args: [0, RLIMITS[limit.type], rlimit(BigInt.asUintN(64, BigInt(limit.soft)), BigInt.asUintN(64, BigInt(limit.hard))), 0],
   pointer,
   says: `set ${limit.type} to ${limit.soft} (soft) and ${limit.hard} (hard)`
 })
 
-const limits = (input: Input, tight: boolean): Draft[] =>
+const limits = (input: Input, tight: boolean): Step[] =>
   (input.config.process?.rlimits ?? []).flatMap((limit, i) => (isTight(limit) === tight ? [setLimit(limit, `/process/rlimits/${i}`)] : []))
 
 /** The engine under the runtime raises the soft limit of open files; a container without a limit of its own gets the caller's. */
-function callerNofile({ config, facts }: Input): Draft[] {
+function callerNofile({ config, facts }: Input): Step[] {
   const own = config.process?.rlimits?.some((limit) => limit.type === 'RLIMIT_NOFILE')
   if (own || facts.callerNofile === undefined) return []
   const { soft, hard } = facts.callerNofile
@@ -70,7 +69,7 @@ const EXDEV = errnoNumber('EXDEV')
 export const ownStreams: Pass = ({ config }) => {
   const uid = config.process?.user?.uid ?? 0
   if (uid === 0 || config.process?.terminal) return []
-  return [0, 1, 2].flatMap((fd): Draft[] => {
+  return [0, 1, 2].flatMap((fd): Step[] => {
     const says = `give descriptor ${fd} to the user`
     const pointer = '/process/user/uid'
     return [
@@ -123,7 +122,7 @@ export function unavailableCapabilities(input: Input): string[] {
   return members(missing).map((number) => CAPABILITIES[number] ?? String(number))
 }
 
-const drop = (capability: number): Draft => ({
+const drop = (capability: number): Step => ({
   call: 'prctl',
   args: [PR_CAPBSET_DROP, capability, 0, 0, 0],
   pointer: `${AT}/bounding`,
@@ -145,7 +144,7 @@ export const ids: Pass = (input) => {
   const { config, facts } = input
   const { uid = 0, gid = 0, additionalGids = [] } = config.process?.user ?? {}
   const keep = config.process?.capabilities !== undefined
-  const steps: Draft[] = []
+  const steps: Step[] = []
   if (keep)
     steps.push({
       call: 'prctl',
@@ -198,7 +197,7 @@ export const capabilities: Pass = (input) => {
       says: 'clear the ambient capabilities'
     },
     ...members(ambient).map(
-      (number): Draft => ({
+      (number): Step => ({
         call: 'prctl',
         args: [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0],
         // Not fatal in runc either: a capability that cannot be raised is missing, and the rest holds.

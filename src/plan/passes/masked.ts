@@ -2,9 +2,8 @@
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import type { Draft } from '../draft.ts'
 import type { Input, Pass } from '../input.ts'
-import { bytes, type Slot, slot, text } from '../step.ts'
+import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem } from './mounts.ts'
@@ -14,7 +13,7 @@ const tree = slot('mount')
 const nothing = slot('null device')
 const empty = slot('empty directory')
 
-const onto = (path: string, pointer: string, says: string): Draft[] => [
+const onto = (path: string, pointer: string, says: string): Step[] => [
   {
     call: 'move_mount',
     args: [tree, text(''), target, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
@@ -25,7 +24,7 @@ const onto = (path: string, pointer: string, says: string): Draft[] => [
   close(target, pointer)
 ]
 
-const cloneOf = (source: Slot, recursive: number, pointer: string, says: string): Draft => ({
+const cloneOf = (source: Slot, recursive: number, pointer: string, says: string): Step => ({
   call: 'open_tree',
   args: [source, text(''), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive],
   save: tree,
@@ -38,9 +37,9 @@ const readOnly = mountAttr(M.MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDON
 export const readonlyPaths: Pass = (input) =>
   (input.config.linux?.readonlyPaths ?? []).flatMap((path, i) => readonlyPath(input, path, `/linux/readonlyPaths/${i}`))
 
-function readonlyPath(input: Input, path: string, pointer: string): Draft[] {
+function readonlyPath(input: Input, path: string, pointer: string): Step[] {
   const says = 'make read-only the path'
-  const steps: Draft[] = [
+  const steps: Step[] = [
     cloneOf(target, AT_RECURSIVE, pointer, `${says} "${path}"`),
     { call: 'mount_setattr', args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, readOnly, 32], pointer, says: `${says} "${path}"` },
     ...onto(path, pointer, says)
@@ -66,7 +65,7 @@ const stat = statxBuffer()
 const EINVAL = errnoNumber('EINVAL')
 
 /** The host's, opened before the root changes and checked to be the real one (CVE-2025-31133). */
-function openNothing({ facts }: Input): Draft[] {
+function openNothing({ facts }: Input): Step[] {
   const says = 'use the host\'s "/dev/null", which is not the null device'
   const u16 = (n: number): Uint8Array => new Uint8Array([n & 0xff, n >> 8])
   const inside = (offset: number) => ({ kind: 'inside', of: stat, offset }) as const
@@ -84,7 +83,7 @@ function openNothing({ facts }: Input): Draft[] {
   ]
 }
 
-function openEmpty(): Draft[] {
+function openEmpty(): Step[] {
   const attrs = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
   const data = ['nr_inodes=2', 'mode=755'].map((option) => ({ option, pointer }))
   return detachedFileSystem({
@@ -99,13 +98,13 @@ function openEmpty(): Draft[] {
   })
 }
 
-function maskedPath(input: Input, path: string, pointer: string): Draft[] {
+function maskedPath(input: Input, path: string, pointer: string): Step[] {
   const says = `mask "${path}"`
-  const file: Draft[] = [
+  const file: Step[] = [
     ...openInRoot(input, { path, into: target, pointer, says: `open "${path}"` }),
     { ...cloneOf(nothing, 0, pointer, says), then: { skip: 1 } }
   ]
-  const directory: Draft[] = [cloneOf(empty, 0, pointer, says)]
+  const directory: Step[] = [cloneOf(empty, 0, pointer, says)]
   const mount = onto(path, pointer, 'mask')
   // A directory: past the file's steps. No directory: into them. Nothing: past all.
   const open = openInRoot(input, {

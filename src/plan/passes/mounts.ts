@@ -6,10 +6,9 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY
 import * as M from '../../abi/mount.ts'
 import { TsrunError } from '../../errors/error.ts'
 import { bindWithData } from '../../errors/wording.plan.ts'
-import type { Draft } from '../draft.ts'
 import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
 import type { MountOptions } from '../mount-options.ts'
-import { type Arg, type Slot, slot, text } from '../step.ts'
+import { type Arg, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
@@ -21,7 +20,7 @@ const context = slot('fs context')
 
 export const mounts: Pass = (input) => input.mounts.flatMap((entry) => mountOne(input, entry))
 
-function mountOne(input: Input, entry: MountEntry): Draft[] {
+function mountOne(input: Input, entry: MountEntry): Step[] {
   if (entry.options.remount) return remount(input, entry)
   if (isBind(entry)) return bind(input, entry)
   if (entry.mount.type === 'cgroup' || entry.mount.type === 'cgroup2') return cgroupMount(input, entry)
@@ -36,7 +35,7 @@ export const mountSays = ({ mount }: MountEntry): string => `mount ${quoted(moun
 // ---------------------------------------------------------------- mount points
 
 /** Descriptor of the mount point; what is missing is made. */
-export function openTarget(input: Input, entry: MountEntry): Draft[] {
+export function openTarget(input: Input, entry: MountEntry): Step[] {
   const { mount, pointer } = entry
   // A symlink here would put proc or sysfs elsewhere, and the masked and read-only paths with them (CVE-2023-28642).
   const noSymlinks = mount.type === 'proc' || mount.type === 'sysfs'
@@ -51,7 +50,7 @@ export function openTarget(input: Input, entry: MountEntry): Draft[] {
   })
 }
 
-const moveOnto = (entry: MountEntry): Draft[] => [
+const moveOnto = (entry: MountEntry): Step[] => [
   {
     call: 'move_mount',
     args: [tree, text(''), target, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
@@ -64,7 +63,7 @@ const moveOnto = (entry: MountEntry): Draft[] => [
 
 // ---------------------------------------------------------------- attributes
 
-const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mountAttr>, entry: MountEntry, what: string): Draft => ({
+const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mountAttr>, entry: MountEntry, what: string): Step => ({
   call: 'mount_setattr',
   args: [on, text(''), AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr, 32],
   pointer: `${entry.pointer}/options`,
@@ -72,9 +71,9 @@ const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mountAttr
 })
 
 /** Attributes that fsmount(2) could not take, and propagation: on the mount while it is still detached. */
-function attributes(entry: MountEntry, on: Slot, plain: { set: number; clear: number }): Draft[] {
+function attributes(entry: MountEntry, on: Slot, plain: { set: number; clear: number }): Step[] {
   const { options } = entry
-  const steps: Draft[] = []
+  const steps: Step[] = []
   const show = (set: number, clear: number): string => `{attr_set=0x${set.toString(16)}, attr_clr=0x${clear.toString(16)}}`
   const change = (set: number, clear: number, recursive: boolean, what: string): void => {
     if ((set | clear) === 0) return
@@ -116,7 +115,7 @@ export const readonlyMounts: Pass = (input) =>
 /** Slot of a source that was opened before a user namespace took the right to. */
 const sourceSlot = (entry: MountEntry): Slot => slot(`source of mount ${entry.index}`)
 
-function openSource(input: Input, entry: MountEntry, into: Slot): Draft {
+function openSource(input: Input, entry: MountEntry, into: Slot): Step {
   const source = input.facts.sources[entry.index]
   const recursive = entry.options.bind === 'rbind' || entry.mount.type === 'rbind' ? AT_RECURSIVE : 0
   return {
@@ -136,7 +135,7 @@ export const bindSources: Pass = (input) =>
     ? input.mounts.filter((entry) => isBind(entry) && !entry.options.remount).map((entry) => openSource(input, entry, sourceSlot(entry)))
     : []
 
-function bind(input: Input, entry: MountEntry): Draft[] {
+function bind(input: Input, entry: MountEntry): Step[] {
   const unknown = entry.options.data[0]
   if (unknown !== undefined)
     throw new TsrunError('config', bindWithData(unknown.option), { pointer: `${entry.pointer}/options/${unknown.index}` })
@@ -154,7 +153,7 @@ function bind(input: Input, entry: MountEntry): Draft[] {
   ]
 }
 
-function remount(input: Input, entry: MountEntry): Draft[] {
+function remount(input: Input, entry: MountEntry): Step[] {
   const { set, clear } = entry.options
   return [
     ...openInRoot(input, {
@@ -170,12 +169,12 @@ function remount(input: Input, entry: MountEntry): Draft[] {
 
 // ---------------------------------------------------------------- file systems
 
-function configure(command: number, key: string | undefined, value: string | undefined, pointer: string, says: string): Draft {
+function configure(command: number, key: string | undefined, value: string | undefined, pointer: string, says: string): Step {
   const arg = (s: string | undefined): Arg => (s === undefined ? 0 : text(s))
   return { call: 'fsconfig', args: [context, command, arg(key), arg(value), 0], pointer, says }
 }
 
-function configureOption(option: string, pointer: string, says: string): Draft {
+function configureOption(option: string, pointer: string, says: string): Step {
   const at = option.indexOf('=')
   if (at < 0) return configure(M.FSCONFIG_SET_FLAG, option, undefined, pointer, says)
   return configure(M.FSCONFIG_SET_STRING, option.slice(0, at), option.slice(at + 1), pointer, says)
@@ -195,7 +194,7 @@ export interface FileSystem {
 }
 
 /** Steps that make a detached mount of a file system. Each option is a step of its own, so an error names the very option. */
-export function detachedFileSystem({ type, source, superblock = [], data = [], attrs, into, pointer, says }: FileSystem): Draft[] {
+export function detachedFileSystem({ type, source, superblock = [], data = [], attrs, into, pointer, says }: FileSystem): Step[] {
   const named = (name: string): string => `set the option ${quoted(name)} of ${quoted(type)}`
   return [
     { call: 'fsopen', args: [text(type), M.FSOPEN_CLOEXEC], save: context, pointer, says: `open the file system type ${quoted(type)}` },
@@ -208,7 +207,7 @@ export function detachedFileSystem({ type, source, superblock = [], data = [], a
   ]
 }
 
-function fileSystem(input: Input, entry: MountEntry): Draft[] {
+function fileSystem(input: Input, entry: MountEntry): Step[] {
   const { mount, options, pointer } = entry
   const readOnly = (options.set & M.MOUNT_ATTR_RDONLY) !== 0 && !delaysReadOnly(entry)
   const superblock = [...options.superblock.filter((name) => name !== 'silent'), ...(readOnly ? ['ro'] : [])]
@@ -242,7 +241,7 @@ const directory = slot('directory')
 const inheritsMode = ({ mount, options }: MountEntry): boolean =>
   mount.type === 'tmpfs' && !options.data.some(({ option }) => option.startsWith('mode='))
 
-function inheritMode(input: Input, entry: MountEntry): Draft[] {
+function inheritMode(input: Input, entry: MountEntry): Step[] {
   const says = `set the mode of ${quoted(entry.mount.destination)}`
   const flags = O_RDONLY | O_CLOEXEC | O_DIRECTORY[input.facts.arch]
   return [
@@ -282,7 +281,7 @@ function oldFlags({ options }: MountEntry): number {
   return OLD_ATTRIBUTES.reduce((flags, [attr, flag]) => (options.set & attr ? flags | flag : flags), named)
 }
 
-function oldFileSystem(input: Input, entry: MountEntry): Draft[] {
+function oldFileSystem(input: Input, entry: MountEntry): Step[] {
   const { mount, options, pointer } = entry
   const data = options.data.map(({ option }) => option).join(',')
   return [
@@ -300,7 +299,7 @@ function oldFileSystem(input: Input, entry: MountEntry): Draft[] {
   ]
 }
 
-function propagationOnly(input: Input, entry: MountEntry): Draft[] {
+function propagationOnly(input: Input, entry: MountEntry): Step[] {
   const steps = attributes(entry, target, { set: 0, clear: 0 })
   if (steps.length === 0) return []
   const open = openInRoot(input, {

@@ -11,11 +11,10 @@ import {
   NAMESPACE_FLAGS,
   type NamespaceType
 } from '../../abi/sched.ts'
-import type { Draft } from '../draft.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { signalNumbers } from '../signals.ts'
-import { bytes, slot, text } from '../step.ts'
+import { bytes, type Step, slot, text } from '../step.ts'
 import { CLONE_ARGS_SIZE, cloneArgs, flag } from '../structs.ts'
 import { close } from './files.ts'
 import { unifiedFd, unifiedJoin } from './host.ts'
@@ -38,7 +37,7 @@ export const openNamespaces: Pass = (input) =>
   }))
 
 // The type argument makes setns(2) fail with EINVAL on a namespace of another type.
-const setns = (input: Input, type: NamespaceType): Draft => ({
+const setns = (input: Input, type: NamespaceType): Step => ({
   call: 'setns',
   args: [namespaceFd(type), NAMESPACE_FLAGS[type]],
   pointer: `${namespacePointer(input, type)}/path`,
@@ -56,7 +55,7 @@ export const joinNamespaces: Pass = (input) => {
     : others.flatMap((type) => [setns(input, type), close(namespaceFd(type))])
 }
 
-const tryBefore = (input: Input, type: NamespaceType): Draft => ({ ...setns(input, type), save: notJoined(type), on: { EPERM: 'next' } })
+const tryBefore = (input: Input, type: NamespaceType): Step => ({ ...setns(input, type), save: notJoined(type), on: { EPERM: 'next' } })
 
 /** The ones that were refused before the user namespace was entered. */
 export const joinOwnedNamespaces: Pass = (input) => {
@@ -77,7 +76,7 @@ export const joinOwnedNamespaces: Pass = (input) => {
     ])
 }
 
-const becomeRoot = (pointer: string): Draft[] => [
+const becomeRoot = (pointer: string): Step[] => [
   { call: 'setresgid', args: [0, 0, 0], pointer, says: 'become gid 0 of the user namespace' },
   { call: 'setresuid', args: [0, 0, 0], pointer, says: 'become uid 0 of the user namespace' }
 ]
@@ -100,7 +99,7 @@ const offsetsFile = slot('timens_offsets')
 export const timeNamespace: Pass = (input) => {
   if (!isNew(input, 'time')) return []
   const pointer = namespacePointer(input, 'time')
-  const unshare: Draft = { call: 'unshare', args: [CLONE_NEWTIME], pointer, says: 'make a time namespace' }
+  const unshare: Step = { call: 'unshare', args: [CLONE_NEWTIME], pointer, says: 'make a time namespace' }
   const lines = offsetLines(input)
   if (lines === '') return [unshare]
   const says = 'write the clock offsets'
@@ -133,7 +132,7 @@ export const cloneInit: Pass = (input) => {
   const flags = newNamespaceFlags(input)
   if (!clones(input)) return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer: AT, says: 'make the namespaces' }]
   const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: initPid }] }
-  const leave: Draft[] = [
+  const leave: Step[] = [
     tellRuntime(input, notice, '', 'tell the pid of init'),
     { call: 'exit_group', args: [0], pointer: '', says: 'leave init alone' }
   ]
@@ -142,7 +141,7 @@ export const cloneInit: Pass = (input) => {
 
 const AT = '/linux/namespaces'
 
-const plainClone = (flags: number): Draft => ({
+const plainClone = (flags: number): Step => ({
   call: 'clone',
   args: [flags | CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
   save: initPid,
@@ -155,11 +154,11 @@ const plainClone = (flags: number): Draft => ({
  * Init is born in its v2 cgroup: moving it there would wait for every processor (a write to cgroup.procs takes 10 ms now and then).
  * Where clone3 is forbidden (older seccomp profiles around us) the spawned process moves itself; a cgroup that may be refused is left alone then.
  */
-function cloneIntoCgroup(input: Input, flags: number): Draft[] {
+function cloneIntoCgroup(input: Input, flags: number): Step[] {
   const directory = unifiedFd(input)!
   const pointer = '/linux/cgroupsPath'
   const optional = unifiedJoin(input)!.optional
-  const move: Draft[] = optional
+  const move: Step[] = optional
     ? [plainClone(flags)]
     : [
         {

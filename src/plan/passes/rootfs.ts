@@ -1,9 +1,8 @@
 /** The root file system: made a mount, entered, and at the end the only thing there is. */
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from '../../abi/fcntl.ts'
 import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../abi/mount.ts'
-import type { Draft } from '../draft.ts'
 import { isOwn, type Pass, slots } from '../input.ts'
-import { slot, text } from '../step.ts'
+import { type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
 
@@ -18,7 +17,7 @@ const PROPAGATION: Readonly<Record<string, number>> = {
   runbindable: MS_UNBINDABLE | MS_REC
 }
 
-const propagate = (path: string, flags: number, pointer: string, says: string): Draft => ({
+const propagate = (path: string, flags: number, pointer: string, says: string): Step => ({
   call: 'mount',
   args: [0, text(path), 0, flags, 0],
   pointer,
@@ -72,8 +71,8 @@ export const readonlyRoot: Pass = ({ config }) =>
       ]
     : []
 
-const enter = (): Draft => ({ call: 'fchdir', args: [slots.root], pointer: '/root/path', says: 'enter the root file system' })
-const top = (): Draft => ({ call: 'chdir', args: [text('/')], pointer: '/root/path', says: 'enter "/"' })
+const enter = (): Step => ({ call: 'fchdir', args: [slots.root], pointer: '/root/path', says: 'enter the root file system' })
+const top = (): Step => ({ call: 'chdir', args: [text('/')], pointer: '/root/path', says: 'enter "/"' })
 
 const oldRoot = slot('old root')
 
@@ -101,7 +100,7 @@ const pivot: Pass = ({ facts }) => [
 /** For ramdisks, where pivot_root(2) cannot work: the host's procfs and sysfs are taken away first, for they would stay reachable. */
 const moveRoot: Pass = ({ facts }) => [
   ...facts.procAndSysMounts.map(
-    (path): Draft => ({
+    (path): Step => ({
       call: 'umount2',
       args: [text(path), MNT_DETACH],
       on: { EINVAL: 'next', ENOENT: 'next', EPERM: 'next' },

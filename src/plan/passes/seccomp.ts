@@ -1,8 +1,7 @@
 /** `linux.seccomp`: the filter, which the runtime has compiled, is loaded as the last thing before execve. */
 import { SECCOMP_SET_MODE_FILTER, SOCK_FILTER_SIZE } from '../../abi/seccomp.ts'
-import type { Draft } from '../draft.ts'
 import type { Pass } from '../input.ts'
-import { bytes } from '../step.ts'
+import { bytes, type Step } from '../step.ts'
 import { capData, capHeader } from '../structs.ts'
 import { CAP_SYS_ADMIN, capabilitySets, keepsAdmin } from './identity.ts'
 
@@ -21,7 +20,7 @@ export const seccomp: Pass = (input) => {
   const { facts } = input
   if (facts.seccomp === undefined) return []
   const { filter, flags } = facts.seccomp
-  const load: Draft = {
+  const load: Step = {
     call: 'seccomp',
     args: [SECCOMP_SET_MODE_FILTER, flags, program(filter)],
     pointer: AT,

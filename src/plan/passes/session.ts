@@ -1,9 +1,8 @@
 /** What belongs to init itself before it touches the file system: session, keyring, loopback, names. */
 import { KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM } from '../../abi/prctl.ts'
 import { AF_INET, IFF_RUNNING, IFF_UP, SIOCSIFFLAGS, SOCK_CLOEXEC, SOCK_DGRAM } from '../../abi/socket.ts'
-import type { Draft } from '../draft.ts'
 import { isNew, namespacePointer, type Pass } from '../input.ts'
-import { slot, text } from '../step.ts'
+import { type Step, slot, text } from '../step.ts'
 import { ifreqFlags } from '../structs.ts'
 import { close } from './files.ts'
 
@@ -54,7 +53,7 @@ const byteLength = (s: string): number => new TextEncoder().encode(s).length
 
 /** sethostname(2), setdomainname(2). */
 export const names: Pass = ({ config }) => {
-  const name = (call: 'sethostname' | 'setdomainname', value: string | undefined, pointer: string): Draft[] =>
+  const name = (call: 'sethostname' | 'setdomainname', value: string | undefined, pointer: string): Step[] =>
     value === undefined || value === ''
       ? []
       : [{ call, args: [text(value), byteLength(value)], pointer, says: `set the ${call.slice(3)} to ${JSON.stringify(value)}` }]

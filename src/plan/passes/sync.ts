@@ -1,15 +1,14 @@
 /** The program's side of the talk with the runtime; see protocol.ts. */
-import type { Draft } from '../draft.ts'
 import { fdNumber, type Input } from '../input.ts'
 import { encodeNotice, type NoticeName } from '../protocol.ts'
-import { type Bytes, bytes, to } from '../step.ts'
+import { type Bytes, bytes, type Step, to } from '../step.ts'
 import { buffer } from '../structs.ts'
 
 /** Where the program ends when the runtime is gone. */
 export const ORPHANED = 'orphaned'
 
 /** Sends 8 bytes. */
-export const tellRuntime = (input: Input, notice: Bytes, pointer: string, says: string): Draft => ({
+export const tellRuntime = (input: Input, notice: Bytes, pointer: string, says: string): Step => ({
   call: 'write',
   args: [fdNumber(input, 'sync'), notice, 8],
   on: { EPIPE: to(ORPHANED) },
@@ -18,7 +17,7 @@ export const tellRuntime = (input: Input, notice: Bytes, pointer: string, says: 
 })
 
 /** Sends a notice and waits for the answer. End of file instead of one byte: the runtime is gone, and so is the container. */
-export const askRuntime = (input: Input, notice: NoticeName, pointer: string, says: string): Draft[] => [
+export const askRuntime = (input: Input, notice: NoticeName, pointer: string, says: string): Step[] => [
   tellRuntime(input, bytes(`{${notice}}`, encodeNotice(notice)), pointer, says),
   {
     call: 'read',
@@ -31,6 +30,6 @@ export const askRuntime = (input: Input, notice: NoticeName, pointer: string, sa
 ]
 
 /** The end for whoever lost the runtime. Last in the program. */
-export const orphaned = (): Draft[] => [
+export const orphaned = (): Step[] => [
   { call: 'exit_group', args: [1], label: ORPHANED, pointer: '', says: 'end, for the runtime is gone' }
 ]

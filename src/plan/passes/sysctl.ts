@@ -11,9 +11,8 @@ import {
   RESOLVE_NO_XDEV
 } from '../../abi/fcntl.ts'
 import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC } from '../../abi/mount.ts'
-import type { Draft } from '../draft.ts'
 import type { Input, Pass } from '../input.ts'
-import { slot, text } from '../step.ts'
+import { type Step, slot, text } from '../step.ts'
 import { openHow } from '../structs.ts'
 import { close } from './files.ts'
 
@@ -37,7 +36,7 @@ export const sysctls: Pass = (input) => {
 }
 
 /** Where a container may not mount a procfs (a nested one), the runtime's /proc serves: pivot_root has not been called. */
-function openProc({ facts }: Input): Draft[] {
+function openProc({ facts }: Input): Step[] {
   const pointer = '/linux/sysctl'
   const says = 'mount a procfs for the sysctls'
   return [
@@ -62,7 +61,7 @@ const how = openHow(
   '{flags=O_WRONLY|O_CLOEXEC, resolve=RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}'
 )
 
-function writeSysctl(key: string, value: string): Draft[] {
+function writeSysctl(key: string, value: string): Step[] {
   const pointer = `/linux/sysctl/${escapeKey(key)}`
   const says = `set the sysctl ${JSON.stringify(key)} to ${JSON.stringify(value)}`
   const length = new TextEncoder().encode(value).length

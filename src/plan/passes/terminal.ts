@@ -19,9 +19,8 @@ import {
   OPEN_TREE_CLONE
 } from '../../abi/mount.ts'
 import { TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ } from '../../abi/socket.ts'
-import type { Draft } from '../draft.ts'
 import { fdNumber, type Input, isOwn, type Pass, slots } from '../input.ts'
-import { bytes, slot, text } from '../step.ts'
+import { bytes, type Step, slot, text } from '../step.ts'
 import { buffer, int32, messageWithFd, openHow, winsize } from '../structs.ts'
 import { ownsDev } from './devices.ts'
 import { close } from './files.ts'
@@ -75,7 +74,7 @@ export const openTerminal: Pass = (input) => {
   ]
 }
 
-function windowSize({ config }: Input): Draft[] {
+function windowSize({ config }: Input): Step[] {
   const size = config.process?.consoleSize
   if (!size || size.height === 0 || size.width === 0) return []
   return [
@@ -89,7 +88,7 @@ function windowSize({ config }: Input): Draft[] {
 }
 
 /** The group stays devpts' own (gid=5). */
-function owner({ config }: Input): Draft[] {
+function owner({ config }: Input): Step[] {
   const uid = config.process?.user?.uid ?? 0
   if (uid === 0) return []
   return [
@@ -151,7 +150,7 @@ export const useTerminal: Pass = (input) => {
   if (!wantsTerminal(input)) return []
   return [
     { call: 'ioctl', args: [slots.terminal, TIOCSCTTY, 0], pointer, says: 'make the terminal the controlling one' },
-    ...[0, 1, 2].map((fd): Draft => ({ call: 'dup3', args: [slots.terminal, fd, 0], pointer, says: `make the terminal descriptor ${fd}` })),
+    ...[0, 1, 2].map((fd): Step => ({ call: 'dup3', args: [slots.terminal, fd, 0], pointer, says: `make the terminal descriptor ${fd}` })),
     close(slots.terminal, pointer)
   ]
 }
