@@ -3,6 +3,7 @@
 export type { Config } from './config/types.ts'
 export { create } from './container/create.ts'
 export { deleteContainer } from './container/delete.ts'
+export { events, stats } from './container/events.ts'
 export { explain } from './container/explain.ts'
 export { features } from './container/features.ts'
 export { kill } from './container/kill.ts'

@@ -31,5 +31,6 @@ export const commands: { readonly [C in BuiltName]: Load<C> } = {
   pause: () => import('./commands/pause.ts'),
   resume: () => import('./commands/resume.ts'),
   features: () => import('./commands/features.ts'),
+  events: () => import('./commands/events.ts'),
   completion: () => import('./commands/completion.ts')
 }

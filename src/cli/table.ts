@@ -262,8 +262,7 @@ export const table = {
       { name: 'interval', type: 'string', value: 'DURATION', default: '5s', help: 'time between two lines' },
       { name: 'stats', type: 'boolean', help: 'one line, then end' }
     ],
-    examples: [['tsrun events --stats web', 'one JSON object']],
-    built: false
+    examples: [['tsrun events --stats web', 'one JSON object']]
   },
   update: {
     summary: 'change the resource limits of a container',

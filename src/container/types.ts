@@ -1,6 +1,9 @@
 /** What the library's functions take and return. */
 import type { Architecture } from '../abi/syscalls.ts'
+import type { Statistics } from '../cgroup/stats.ts'
 import type { Config } from '../config/types.ts'
+
+export type { Statistics } from '../cgroup/stats.ts'
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
 
@@ -70,6 +73,19 @@ export interface KillOptions extends RuntimeOptions {
 export interface DeleteOptions extends RuntimeOptions {
   readonly force?: boolean
 }
+
+export interface EventsOptions extends RuntimeOptions {
+  /** Time between two lines of statistics, and before the first; default 5000. */
+  readonly intervalMs?: number
+  /** Ends the stream. */
+  readonly signal?: AbortSignal
+}
+
+/** A line of `events`. */
+export type ContainerEvent =
+  | { readonly type: 'stats'; readonly id: string; readonly data: Statistics }
+  /** The kernel has killed for lack of memory. */
+  | { readonly type: 'oom'; readonly id: string }
 
 export interface ExplainOptions extends RuntimeOptions, Pick<CreateOptions, 'bundle' | 'config' | 'noPivot' | 'noNewKeyring'> {
   /** Default: this machine's. */

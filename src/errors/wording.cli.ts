@@ -16,6 +16,10 @@ export const invalidBoolean = (flag: string, value: string): string =>
 export const invalidNumber = (flag: string, value: string): string =>
   `invalid value ${JSON.stringify(value)} for flag -${flag}: parse error`
 
+/** runc's sentence is that of its engine's flag package. */
+export const invalidDuration = (flag: string, value: string): TsrunError =>
+  new TsrunError('usage', invalidNumber(flag, value), { hint: 'give a duration such as 5s, 500ms or 1m30s' })
+
 /** The count of arguments does not fit. */
 export const wrongCount = (command: string, { min, max }: { min: number; max: number }): string => {
   if (min === max) return `tsrun: "${command}" requires exactly ${min} argument(s)`

@@ -35,11 +35,16 @@ export const MSG_DONTWAIT = 0x40
 export const MSG_CMSG_CLOEXEC = 0x40000000
 export const MSG_NOSIGNAL = 0x4000
 
+// linux/eventfd.h
+export const EFD_CLOEXEC = 0o2000000
+export const EFD_NONBLOCK = 0o4000
+
 // linux/auxvec.h
 export const AT_FLAGS = 8
 
 // poll.h
 export const POLLIN = 0x01
+export const POLLPRI = 0x02
 export const POLLOUT = 0x04
 export const POLLERR = 0x08
 export const POLLHUP = 0x10
