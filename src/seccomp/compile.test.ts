@@ -1,4 +1,5 @@
 /** What compiled programs answer, in the interpreter: against libseccomp's own programs, and against the conditions' plain meaning. */
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { defaultProfile, forArchitectures } from '../../test/seccomp-profile.ts'
 import type { Seccomp, SeccompAction, SeccompArg, SeccompOperator, SeccompSyscall } from '../config/types.ts'
@@ -385,3 +386,18 @@ t.test('an architecture that cannot be combined is refused with its place', { sk
   t.match(error, { code: 'unsupported', pointer: '/linux/seccomp/architectures/1' })
   t.match(error.message, /byte order/)
 })
+
+t.test(
+  'without libseccomp the error says which package to install',
+  { skip: process.geteuid!() === 0 ? skip : 'needs root' },
+  async (t) => {
+    const program = `import(${JSON.stringify(new URL('compile.js', import.meta.url).href)})
+    .then(({ compileSeccomp }) => compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW' }, { arch: 'x64' }))
+    .catch((error) => console.log(JSON.stringify({ ...error, message: error.message })))`
+    const hide = 'mount --bind /dev/null "$(realpath "$1")" && exec "$2" -e "$3"'
+    const args = ['--mount', 'sh', '-c', hide, 'sh', library!.path(), process.execPath, program]
+    const { stdout } = spawnSync('unshare', args, { encoding: 'utf8' })
+    t.match(JSON.parse(stdout), { code: 'unsupported', pointer: '/linux/seccomp', hint: /package libseccomp2 on Debian/ })
+    t.match(JSON.parse(stdout).message, /libseccomp is missing: .*libseccomp.so.2/)
+  }
+)

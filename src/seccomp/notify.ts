@@ -1,10 +1,11 @@
-/** Handing the descriptor of user notifications to the agent at `listenerPath` (config-linux.md#containerprocessstate). */
+/** Taking the descriptor of user notifications from a process and handing it to the agent at `listenerPath` (config-linux.md#containerprocessstate). */
 
 import { packMessageHeader, packRights } from '../abi/structs.ts'
 import type { Seccomp } from '../config/types.ts'
 import type { ContainerState } from '../container/types.ts'
 import { listenerFailed } from '../errors/wording.seccomp.ts'
 import { MSG_NOSIGNAL } from '../linux/constants.ts'
+import { type OwnedFd, ownResult } from '../linux/fd.ts'
 import { addressOf, check, keepAlive, syscall } from '../linux/ffi.ts'
 import { connectUnix, writeAll } from '../linux/socket.ts'
 
@@ -14,6 +15,15 @@ export interface NotifyingProcess {
   readonly pid: number
   /** The container's state: `creating` for init, `running` for `exec`. */
   readonly state: Pick<ContainerState, 'ociVersion' | 'id' | 'pid' | 'status' | 'bundle' | 'annotations'>
+}
+
+/**
+ * Takes the descriptor `fd` of process `pid`, which its filter has given it, as our own (pidfd_getfd(2), since Linux 5.6). The caller owns it.
+ * Throws TsrunError `system`: EPERM when we may not trace the process, as without root once it has changed its ids.
+ */
+export function takeListener(pid: number, fd: number): OwnedFd {
+  using pidfd = ownResult(syscall('pidfd_open', pid, 0), `open process ${pid}`)
+  return ownResult(syscall('pidfd_getfd', pidfd.fd, fd, 0), `take the seccomp listener of process ${pid}`)
 }
 
 const EINTR = 4
