@@ -7,6 +7,7 @@ import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
 import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
 import type { Plan } from '../plan/step.ts'
+import { SPEC_VERSION } from '../version.ts'
 import { readFacts, rootfsOf } from './facts.ts'
 import { stepsAfterReady } from './failure.ts'
 import { checkId } from './ids.ts'
@@ -105,7 +106,7 @@ function firstRecord(id: string, bundle: string, config: Config, rootless: boole
     created: new Date().toISOString(),
     bundle,
     rootfs: rootfsOf(bundle, config),
-    ociVersion: config.ociVersion,
+    ociVersion: SPEC_VERSION,
     annotations: config.annotations ?? {},
     rootless,
     ...cgroupFields(cgroup),

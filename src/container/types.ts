@@ -18,7 +18,7 @@ export interface ContainerState {
   readonly bundle: string
   /** Absolute. */
   readonly rootfs: string
-  /** RFC 3339 with nanoseconds, UTC. */
+  /** RFC 3339, UTC. */
   readonly created: string
   readonly annotations?: Readonly<Record<string, string>>
   /** User name of the owner of the state directory, or `#uid`; '' in `state`. */
