@@ -1,11 +1,11 @@
 /** The environment of the command: process.env, without repetitions, with HOME. Nothing is inherited. */
 import type { Process } from '../config/types.ts'
-import type { Input } from './input.ts'
+import type { ProcessInput } from './input.ts'
 import { type Bytes, slot } from './step.ts'
 import { flag } from './structs.ts'
 
 /** The last value of a name wins, at the place of the first. An empty HOME counts as none, as in runc. */
-export function environment({ config, facts, options }: Input): readonly string[] {
+export function environment({ config, facts, options }: ProcessInput): readonly string[] {
   const entries = new Map<string, string>()
   for (const entry of [...(config.process?.env ?? []), ...options.extraEnv]) entries.set(entry.slice(0, entry.indexOf('=')), entry)
   const home = entries.get('HOME')

@@ -2,7 +2,7 @@
 import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 import type { Config, Mount, Namespace } from '../config/types.ts'
 import { type Candidate, commandCandidates } from './environment.ts'
-import type { HostFacts, PlanOptions } from './facts.ts'
+import type { HostFacts, PlanOptions, ProcessFacts, ProcessOptions } from './facts.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
 import { type ProgramFd, type Slot, type Step, slot } from './step.ts'
 
@@ -18,20 +18,31 @@ export interface MountEntry {
 export const isBind = ({ mount, options }: MountEntry): boolean =>
   options.bind !== undefined || ((mount.type === 'bind' || mount.type === 'rbind') && !options.remount)
 
-export interface Input {
+/** What the passes see that init and a process of `exec` have in common. */
+export interface ProcessInput {
+  /** Its `process` is the one that is executed. */
   readonly config: Config
-  readonly facts: HostFacts
-  readonly options: PlanOptions
+  readonly facts: ProcessFacts
+  readonly options: ProcessOptions
   /** By type; a namespace that is absent is shared with the runtime. */
   readonly namespaces: Readonly<Partial<Record<NamespaceType, Namespace & { readonly pointer: string }>>>
-  readonly mounts: readonly MountEntry[]
   /** Where the command is looked for. */
   readonly candidates: readonly Candidate[]
   readonly fds: readonly ProgramFd[]
 }
 
+/** What the passes of a container see. */
+export interface Input extends ProcessInput {
+  readonly facts: HostFacts
+  readonly options: PlanOptions
+  readonly mounts: readonly MountEntry[]
+}
+
 /** One pass: a pure function from the input to its part of the program. */
 export type Pass = (input: Input) => readonly Step[]
+
+/** A pass that both compilers have: a container's, and that of `exec`. */
+export type ProcessPass = (input: ProcessInput) => readonly Step[]
 
 /** Slots that more than one pass uses. Each pass has its own names for the rest. */
 export const slots = {
@@ -66,20 +77,21 @@ function programFds(options: PlanOptions): readonly ProgramFd[] {
 }
 
 /** Number of a descriptor that the program is started with. */
-export function fdNumber(input: Input, name: string): number {
+export function fdNumber(input: ProcessInput, name: string): number {
   const found = input.fds.find((fd) => fd.name === name)
   if (found === undefined) throw new Error(`no descriptor ${name}`)
   return found.fd
 }
 
 /** True when the container gets a namespace of this type that did not exist. */
-export const isNew = (input: Input, type: NamespaceType): boolean => input.namespaces[type] !== undefined && !input.namespaces[type].path
+export const isNew = (input: ProcessInput, type: NamespaceType): boolean =>
+  input.namespaces[type] !== undefined && !input.namespaces[type].path
 
 /** True when the container does not share the runtime's namespace of this type. */
-export const isOwn = (input: Input, type: NamespaceType): boolean => input.namespaces[type] !== undefined
+export const isOwn = (input: ProcessInput, type: NamespaceType): boolean => input.namespaces[type] !== undefined
 
 /** Pointer to a namespace's entry, '' when there is none. */
-export const namespacePointer = (input: Input, type: NamespaceType): string => input.namespaces[type]?.pointer ?? ''
+export const namespacePointer = (input: ProcessInput, type: NamespaceType): string => input.namespaces[type]?.pointer ?? ''
 
 /** The types in the order in which they are joined: those that change paths or rights come last. */
 export const JOIN_ORDER = ['ipc', 'uts', 'network', 'cgroup', 'time', 'pid', 'mount'] as const satisfies readonly NamespaceType[]

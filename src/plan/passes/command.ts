@@ -4,7 +4,7 @@ import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EACCESS, AT_FDCWD, CLOSE_RANGE_CLOEXEC, S_IFMT, S_IFREG, STATX_TYPE, X_OK } from '../../abi/fcntl.ts'
 import { SOCK_CLOEXEC } from '../../abi/socket.ts'
 import { type Candidate, environment } from '../environment.ts'
-import { fdNumber, type Pass, slots } from '../input.ts'
+import { fdNumber, type Pass, type ProcessPass, slots } from '../input.ts'
 import { bytes, type Step, slot, text, to } from '../step.ts'
 import { buffer, flag, stringArray } from '../structs.ts'
 import { close, openInRoot, STX_MODE, statxBuffer } from './files.ts'
@@ -43,7 +43,7 @@ const chdir = (cwd: string): Step => ({
 })
 
 /** As root first: a directory that the user may not enter can still be where they start. */
-export const enterWorkingDirectory: Pass = ({ config }) => {
+export const enterWorkingDirectory: ProcessPass = ({ config }) => {
   const cwd = config.process?.cwd ?? '/'
   return cwd === '/' ? [] : [{ ...chdir(cwd), save: notThere, on: { EACCES: 'next' } }]
 }
@@ -51,7 +51,7 @@ export const enterWorkingDirectory: Pass = ({ config }) => {
 const PATH_MAX = 4096
 
 /** As the user, if root could not (a file system that root has no rights on). It must be a place that the root reaches (CVE-2024-21626). */
-export const reenterWorkingDirectory: Pass = ({ config }) => {
+export const reenterWorkingDirectory: ProcessPass = ({ config }) => {
   const cwd = config.process?.cwd ?? '/'
   if (cwd === '/') return []
   const pointer = '/process/cwd'
@@ -86,7 +86,7 @@ const typeMask = bytes('S_IFMT', new Uint8Array([S_IFMT & 0xff, S_IFMT >> 8]))
 const pointer = '/process/args/0'
 
 /** The command is looked for at `create`, as the user; what is not found or not executable is known before `start`. */
-export const findCommand: Pass = (input) => {
+export const findCommand: ProcessPass = (input) => {
   const all = input.candidates
   const command = input.config.process?.args?.[0] ?? ''
   if (all.length === 1 && all[0]?.missing === undefined) return look(all[0]!.path, 'the one')
@@ -142,7 +142,7 @@ function inPath(candidate: Candidate, after: number): Step[] {
 // ---------------------------------------------------------------- start
 
 /** Nothing but the standard streams and the descriptors that were asked for goes into the command (CVE-2024-21626). */
-export const closeDescriptors: Pass = (input) => [
+export const closeDescriptors: ProcessPass = (input) => [
   {
     call: 'close_range',
     args: [3 + input.options.preserveFds, -1, CLOSE_RANGE_CLOEXEC],
@@ -152,7 +152,7 @@ export const closeDescriptors: Pass = (input) => [
 ]
 
 /** Everything is prepared. */
-export const ready: Pass = (input) => askRuntime(input, 'ready', '', 'wait for the runtime')
+export const ready: ProcessPass = (input) => askRuntime(input, 'ready', '', 'wait for the runtime')
 
 const WAIT = 'wait for start'
 
@@ -191,7 +191,7 @@ export const waitForStart: Pass = (input) => {
 }
 
 /** execve(2). */
-export const execute: Pass = (input) => {
+export const execute: ProcessPass = (input) => {
   const argv = stringArray(input.config.process?.args ?? [])
   const envp = stringArray(environment(input))
   return input.candidates.flatMap(({ path, missing }): Step[] => {

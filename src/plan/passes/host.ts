@@ -1,7 +1,7 @@
 /** What the spawned process does while it is still on the host, with the runtime's rights and paths. */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
 import type { CgroupJoin } from '../facts.ts'
-import { clones, type Input, type Pass } from '../input.ts'
+import { clones, type Input, type Pass, type ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
 
@@ -10,7 +10,8 @@ const file = slot('file')
 /** File modes in config.json are exact; the container's own umask is set at the end. */
 export const clearUmask: Pass = () => [{ call: 'umask', args: [0], pointer: '', says: 'clear the umask' }]
 
-function writeFile(path: string, content: string, pointer: string, says: string, on?: Step['on']): Step[] {
+/** Writes a small file of the kernel; `on` names the errnos that are no errors. */
+export function writeFile(path: string, content: string, pointer: string, says: string, on?: Step['on']): Step[] {
   const tolerant = on === undefined ? {} : { on }
   return [
     {
@@ -30,7 +31,7 @@ const skipBoth = (on: NonNullable<Step['on']>): NonNullable<Step['on']> =>
   Object.fromEntries(Object.keys(on).map((errno) => [errno, { skip: 2 }]))
 
 /** Through the host's /proc, before a container could put something else in its place (CVE-2025-52881). */
-export const oomScoreAdj: Pass = ({ config }) => {
+export const oomScoreAdj: ProcessPass = ({ config }) => {
   const value = config.process?.oomScoreAdj
   if (value === undefined) return []
   const says = `set oom_score_adj to ${value}`

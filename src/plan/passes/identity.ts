@@ -16,7 +16,7 @@ import {
 } from '../../abi/prctl.ts'
 import type { Rlimit } from '../../config/types.ts'
 import { capabilitySet, members } from '../capabilities.ts'
-import { type Input, isOwn, type Pass } from '../input.ts'
+import { isOwn, type ProcessInput, type ProcessPass } from '../input.ts'
 import { bytes, type Step, text } from '../step.ts'
 import { capData, capHeader, gidArray, rlimit } from '../structs.ts'
 import { STX_RDEV, statxBuffer } from './files.ts'
@@ -38,11 +38,11 @@ const setLimit = (limit: Rlimit, pointer: string): Step => ({
   says: `set ${limit.type} to ${limit.soft} (soft) and ${limit.hard} (hard)`
 })
 
-const limits = (input: Input, tight: boolean): Step[] =>
+const limits = (input: ProcessInput, tight: boolean): Step[] =>
   (input.config.process?.rlimits ?? []).flatMap((limit, i) => (isTight(limit) === tight ? [setLimit(limit, `/process/rlimits/${i}`)] : []))
 
 /** The engine under the runtime raises the soft limit of open files; a container without a limit of its own gets the caller's. */
-function callerNofile({ config, facts }: Input): Step[] {
+function callerNofile({ config, facts }: ProcessInput): Step[] {
   const own = config.process?.rlimits?.some((limit) => limit.type === 'RLIMIT_NOFILE')
   if (own || facts.callerNofile === undefined) return []
   const { soft, hard } = facts.callerNofile
@@ -50,14 +50,14 @@ function callerNofile({ config, facts }: Input): Step[] {
 }
 
 /** A hard limit may be raised with CAP_SYS_RESOURCE of the initial user namespace only: from another one, the runtime does it. */
-export const resourceLimits: Pass = (input) => {
+export const resourceLimits: ProcessPass = (input) => {
   if (!isOwn(input, 'user')) return [...callerNofile(input), ...limits(input, false)]
   const some = (input.config.process?.rlimits ?? []).length > 0
   return [...callerNofile(input), ...(some ? askRuntime(input, 'limits', '/process/rlimits', 'wait for the resource limits') : [])]
 }
 
 /** After the last descriptor is opened. */
-export const tightLimits: Pass = (input) => (isOwn(input, 'user') ? [] : limits(input, true))
+export const tightLimits: ProcessPass = (input) => (isOwn(input, 'user') ? [] : limits(input, true))
 
 // ---------------------------------------------------------------- standard streams
 
@@ -66,7 +66,7 @@ const NULL_DEVICE = bytes('1:3', new Uint8Array([1, 0, 0, 0, 3, 0, 0, 0]))
 const EXDEV = errnoNumber('EXDEV')
 
 /** /dev/stdout must be openable by the user who writes to it. The null device belongs to everyone and is left alone. */
-export const ownStreams: Pass = ({ config }) => {
+export const ownStreams: ProcessPass = ({ config }) => {
   const uid = config.process?.user?.uid ?? 0
   if (uid === 0 || config.process?.terminal) return []
   return [0, 1, 2].flatMap((fd): Step[] => {
@@ -96,13 +96,13 @@ export const ownStreams: Pass = ({ config }) => {
 // ---------------------------------------------------------------- ids and capabilities
 
 /** umask(2); 0022 when the config has none, as in runc and crun. */
-export const umask: Pass = ({ config }) => {
+export const umask: ProcessPass = ({ config }) => {
   const mask = config.process?.user?.umask ?? 0o022
   return [{ call: 'umask', args: [mask], pointer: '/process/user/umask', says: `set the umask to 0${mask.toString(8)}` }]
 }
 
 /** personality(2). */
-export const personality: Pass = ({ config }) => {
+export const personality: ProcessPass = ({ config }) => {
   const domain = config.linux?.personality?.domain
   if (domain === undefined) return []
   const number = domain === 'LINUX32' ? PER_LINUX32 : PER_LINUX
@@ -110,13 +110,13 @@ export const personality: Pass = ({ config }) => {
 }
 
 /** Capabilities that exist here and may be given: those the runtime lacks cannot be, which config.md wants warned about and not refused. */
-function available({ facts, namespaces }: Input): bigint {
+function available({ facts, namespaces }: ProcessInput): bigint {
   const known = (1n << BigInt(facts.lastCapability + 1)) - 1n
   return namespaces.user === undefined ? known & facts.permittedCapabilities : known
 }
 
 /** Names in the config that this kernel or this runtime's caller does not have; for a warning. */
-export function unavailableCapabilities(input: Input): string[] {
+export function unavailableCapabilities(input: ProcessInput): string[] {
   const wanted = new Set(Object.values(input.config.process?.capabilities ?? {}).flatMap((names: readonly string[]) => names))
   const missing = capabilitySet([...wanted]) & ~available(input)
   return members(missing).map((number) => CAPABILITIES[number] ?? String(number))
@@ -130,7 +130,7 @@ const drop = (capability: number): Step => ({
 })
 
 /** First, while CAP_SETPCAP is still there. What the bounding set lacks, no program can ever gain (capabilities(7)). */
-export const boundingSet: Pass = (input) => {
+export const boundingSet: ProcessPass = (input) => {
   const wanted = input.config.process?.capabilities
   if (wanted === undefined) return []
   const keep = capabilitySet(wanted.bounding)
@@ -140,7 +140,7 @@ export const boundingSet: Pass = (input) => {
 }
 
 /** setgroups(2) before setresgid(2) before setresuid(2): each takes away the right to the one before. KEEPCAPS lets the new uid keep what is then cut down. */
-export const ids: Pass = (input) => {
+export const ids: ProcessPass = (input) => {
   const { config, facts } = input
   const { uid = 0, gid = 0, additionalGids = [] } = config.process?.user ?? {}
   const keep = config.process?.capabilities !== undefined
@@ -169,11 +169,11 @@ export const ids: Pass = (input) => {
 export const CAP_SYS_ADMIN = 1n << BigInt(capabilityNumber('CAP_SYS_ADMIN')!)
 
 /** Without no_new_privs, loading a seccomp filter takes CAP_SYS_ADMIN (seccomp(2)); it is kept, permitted but not effective, until then. */
-export const keepsAdmin = ({ config, facts }: Input): boolean =>
+export const keepsAdmin = ({ config, facts }: ProcessInput): boolean =>
   facts.seccomp !== undefined && config.process?.noNewPrivileges !== true && config.process?.capabilities !== undefined
 
 /** The sets that the command starts with; nothing that cannot be given is in them. */
-export function capabilitySets(input: Input): { effective: bigint; permitted: bigint; inheritable: bigint; ambient: bigint } {
+export function capabilitySets(input: ProcessInput): { effective: bigint; permitted: bigint; inheritable: bigint; ambient: bigint } {
   const wanted = input.config.process?.capabilities
   const may = available(input)
   const set = (names: readonly string[] | undefined): bigint => capabilitySet(names) & may
@@ -183,7 +183,7 @@ export function capabilitySets(input: Input): { effective: bigint; permitted: bi
 }
 
 /** The other four sets. Nothing is inheritable or ambient that the config does not name (CVE-2022-24769). */
-export const capabilities: Pass = (input) => {
+export const capabilities: ProcessPass = (input) => {
   if (input.config.process?.capabilities === undefined) return []
   const { effective, permitted, inheritable, ambient } = capabilitySets(input)
   const kept = keepsAdmin(input) ? permitted | (CAP_SYS_ADMIN & available(input)) : permitted
@@ -210,7 +210,7 @@ export const capabilities: Pass = (input) => {
 }
 
 /** No program that is executed from here on gains rights (prctl(2)). */
-export const noNewPrivileges: Pass = ({ config }) =>
+export const noNewPrivileges: ProcessPass = ({ config }) =>
   config.process?.noNewPrivileges
     ? [{ call: 'prctl', args: [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0], pointer: '/process/noNewPrivileges', says: 'set no_new_privs' }]
     : []

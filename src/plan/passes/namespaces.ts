@@ -76,7 +76,8 @@ export const joinOwnedNamespaces: Pass = (input) => {
     ])
 }
 
-const becomeRoot = (pointer: string): Step[] => [
+/** Whoever is not uid 0 of the user namespace would lose its capabilities there at execve(2). */
+export const becomeRoot = (pointer: string): Step[] => [
   { call: 'setresgid', args: [0, 0, 0], pointer, says: 'become gid 0 of the user namespace' },
   { call: 'setresuid', args: [0, 0, 0], pointer, says: 'become uid 0 of the user namespace' }
 ]

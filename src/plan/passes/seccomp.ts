@@ -1,6 +1,6 @@
 /** `linux.seccomp`: the filter, which the runtime has compiled, is loaded as the last thing before execve. */
 import { SECCOMP_SET_MODE_FILTER, SOCK_FILTER_SIZE } from '../../abi/seccomp.ts'
-import type { Pass } from '../input.ts'
+import type { ProcessPass } from '../input.ts'
 import { bytes, type Step } from '../step.ts'
 import { capData, capHeader } from '../structs.ts'
 import { CAP_SYS_ADMIN, capabilitySets, keepsAdmin } from './identity.ts'
@@ -16,7 +16,7 @@ function program(filter: Uint8Array) {
 }
 
 /** Nothing but capset(2) and execve(2) comes after the filter, so a strict profile need not know what a runtime does. */
-export const seccomp: Pass = (input) => {
+export const seccomp: ProcessPass = (input) => {
   const { facts } = input
   if (facts.seccomp === undefined) return []
   const { filter, flags } = facts.seccomp

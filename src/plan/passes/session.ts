@@ -1,13 +1,13 @@
 /** What belongs to init itself before it touches the file system: session, keyring, loopback, names. */
 import { KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM } from '../../abi/prctl.ts'
 import { AF_INET, IFF_RUNNING, IFF_UP, SIOCSIFFLAGS, SOCK_CLOEXEC, SOCK_DGRAM } from '../../abi/socket.ts'
-import { isNew, namespacePointer, type Pass } from '../input.ts'
+import { isNew, namespacePointer, type Pass, type ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { ifreqFlags } from '../structs.ts'
 import { close } from './files.ts'
 
 /** A session of its own: the caller's terminal is out of reach (TIOCSTI), and a new one can become the controlling one. EPERM: it leads one already. */
-export const newSession: Pass = () => [{ call: 'setsid', args: [], on: { EPERM: 'next' }, pointer: '', says: 'start a session' }]
+export const newSession: ProcessPass = () => [{ call: 'setsid', args: [], on: { EPERM: 'next' }, pointer: '', says: 'start a session' }]
 
 const keyring = slot('keyring')
 
@@ -15,7 +15,7 @@ const keyring = slot('keyring')
 const KEYRING_PERMISSIONS = 0x3f1b0000
 
 /** Keys of the host's session are out of reach. Kernels without keyrings and exhausted quotas are no errors, as in runc. */
-export const sessionKeyring: Pass = ({ options }) => {
+export const sessionKeyring: ProcessPass = ({ options }) => {
   if (options.noNewKeyring) return []
   return [
     {

@@ -1,5 +1,5 @@
 /** The program's side of the talk with the runtime; see protocol.ts. */
-import { fdNumber, type Input } from '../input.ts'
+import { fdNumber, type ProcessInput } from '../input.ts'
 import { encodeNotice, type NoticeName } from '../protocol.ts'
 import { type Bytes, bytes, type Step, to } from '../step.ts'
 import { buffer } from '../structs.ts'
@@ -8,7 +8,7 @@ import { buffer } from '../structs.ts'
 export const ORPHANED = 'orphaned'
 
 /** Sends 8 bytes. */
-export const tellRuntime = (input: Input, notice: Bytes, pointer: string, says: string): Step => ({
+export const tellRuntime = (input: ProcessInput, notice: Bytes, pointer: string, says: string): Step => ({
   call: 'write',
   args: [fdNumber(input, 'sync'), notice, 8],
   on: { EPIPE: to(ORPHANED) },
@@ -17,7 +17,7 @@ export const tellRuntime = (input: Input, notice: Bytes, pointer: string, says: 
 })
 
 /** Sends a notice and waits for the answer. End of file instead of one byte: the runtime is gone, and so is the container. */
-export const askRuntime = (input: Input, notice: NoticeName, pointer: string, says: string): Step[] => [
+export const askRuntime = (input: ProcessInput, notice: NoticeName, pointer: string, says: string): Step[] => [
   tellRuntime(input, bytes(`{${notice}}`, encodeNotice(notice)), pointer, says),
   {
     call: 'read',

@@ -19,7 +19,7 @@ import {
   OPEN_TREE_CLONE
 } from '../../abi/mount.ts'
 import { TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ } from '../../abi/socket.ts'
-import { fdNumber, type Input, isOwn, type Pass, slots } from '../input.ts'
+import { fdNumber, isOwn, type Pass, type ProcessInput, type ProcessPass, slots } from '../input.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
 import { buffer, int32, messageWithFd, openHow, winsize } from '../structs.ts'
 import { ownsDev } from './devices.ts'
@@ -28,7 +28,8 @@ import { close } from './files.ts'
 const pointer = '/process/terminal'
 const PTMX = '/dev/pts/ptmx'
 
-const wantsTerminal = (input: Input): boolean => input.config.process?.terminal === true && input.options.consoleSocket
+/** A terminal of the container, whose master somebody waits for. */
+export const wantsTerminal = (input: ProcessInput): boolean => input.config.process?.terminal === true && input.options.consoleSocket
 
 const fileSystem = buffer(120, '{statfs}')
 
@@ -42,7 +43,7 @@ const devptsMagic = (() => {
 const EINVAL = errnoNumber('EINVAL')
 
 /** The master is checked to be devpts', and the slave comes from the master and not from a path that the image could have replaced (CVE-2025-52565). */
-export const openTerminal: Pass = (input) => {
+export const openTerminal: ProcessPass = (input) => {
   if (!wantsTerminal(input)) return []
   const how = openHow(
     O_RDWR | O_NOCTTY | O_CLOEXEC,
@@ -74,7 +75,7 @@ export const openTerminal: Pass = (input) => {
   ]
 }
 
-function windowSize({ config }: Input): Step[] {
+function windowSize({ config }: ProcessInput): Step[] {
   const size = config.process?.consoleSize
   if (!size || size.height === 0 || size.width === 0) return []
   return [
@@ -88,7 +89,7 @@ function windowSize({ config }: Input): Step[] {
 }
 
 /** The group stays devpts' own (gid=5). */
-function owner({ config }: Input): Step[] {
+function owner({ config }: ProcessInput): Step[] {
   const uid = config.process?.user?.uid ?? 0
   if (uid === 0) return []
   return [
@@ -132,7 +133,7 @@ export const mountConsole: Pass = (input) => {
 }
 
 /** One message with one descriptor, as conmon and containerd's shim expect it. */
-export const sendMaster: Pass = (input) => {
+export const sendMaster: ProcessPass = (input) => {
   if (!wantsTerminal(input)) return []
   return [
     {
@@ -146,7 +147,7 @@ export const sendMaster: Pass = (input) => {
 }
 
 /** The terminal becomes the controlling one of the session, and standard input, output and error. */
-export const useTerminal: Pass = (input) => {
+export const useTerminal: ProcessPass = (input) => {
   if (!wantsTerminal(input)) return []
   return [
     { call: 'ioctl', args: [slots.terminal, TIOCSCTTY, 0], pointer, says: 'make the terminal the controlling one' },
