@@ -50,26 +50,25 @@ const NEAR = 253
 export function assembler(): Assembler {
   const words: number[] = []
   let here = 0
-  const emit = (code: number, jt: number, jf: number, k: number): Place => {
-    words.push(k >>> 0, code | (jt << 16) | (jf << 24))
-    here++
-    return here
+  const emit = (code: number, k: number): Place => {
+    // As int32, so that the engine keeps an array of integers.
+    words.push(k | 0, code)
+    return ++here
   }
-  const jump = (to: Place): Place => emit(JMP_JA, 0, 0, here - to)
-  const near = (to: Place): Place => (here - to <= NEAR ? to : jump(to))
+  const jump = (to: Place): Place => emit(JMP_JA, here - to)
   return {
     get here() {
       return here
     },
-    operate: (code, k) => emit(code, 0, 0, k),
-    load: (offset) => emit(LD_W_ABS, 0, 0, offset),
+    load: (offset) => emit(LD_W_ABS, offset),
+    operate: emit,
     branch: (code, k, then, otherwise) => {
-      const nearThen = near(then)
-      const nearOtherwise = near(otherwise)
-      return emit(code, here - nearThen, here - nearOtherwise, k)
+      const nearThen = here - then <= NEAR ? then : jump(then)
+      const nearOtherwise = here - otherwise <= NEAR ? otherwise : jump(otherwise)
+      return emit(code | ((here - nearThen) << 16) | ((here - nearOtherwise) << 24), k)
     },
     jump,
-    ret: (action) => emit(RET_K, 0, 0, action),
+    ret: (action) => emit(RET_K, action),
     finish: () => new Uint8Array(new Int32Array(words.reverse()).buffer)
   }
 }

@@ -1,14 +1,16 @@
 /** Compiled programs in a directory, one file for each profile; entry.ts has the format. */
-import { closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
-import { AT_FDCWD, O_CLOEXEC } from '../abi/fcntl.ts'
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG } from '../abi/fcntl.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Seccomp } from '../config/types.ts'
 import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
-import { syscall } from '../linux/ffi.ts'
+import { architecture, syscall } from '../linux/ffi.ts'
 import { type Compiled, type Entry, HEADER_SIZE, MAX_ENTRY_SIZE, packEntry, unpackEntry, VERSION } from './entry.ts'
 import { fingerprint } from './fingerprint.ts'
 import { statusOfFd, statusOfPath, statusOfTarget } from './statx.ts'
+
+const O_TRUNC = 0o1000
 
 /** An engine has a handful of profiles; whatever makes more must not fill the disk. */
 const MAX_ENTRIES = 64
@@ -81,12 +83,11 @@ function isUpToDate({ library, identity }: Entry): boolean {
 /** The contents of a regular file that only we can have written, or undefined. */
 function readOwn(path: string): Uint8Array | undefined {
   // O_NONBLOCK: a FIFO must not hold us up.
-  const fd = syscall('openat', AT_FDCWD, path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | O_CLOEXEC)
+  const fd = syscall('openat', AT_FDCWD, path, O_NOFOLLOW[architecture] | O_NONBLOCK | O_CLOEXEC)
   if (fd < 0) return undefined
   try {
     const status = statusOfFd(fd)
-    if (status === undefined || (status.mode & 0o170077) !== constants.S_IFREG || !isOurs(status.uid) || status.links !== 1)
-      return undefined
+    if (status === undefined || (status.mode & 0o170077) !== S_IFREG || !isOurs(status.uid) || status.links !== 1) return undefined
     const { size } = status
     if (size < HEADER_SIZE || size > MAX_ENTRY_SIZE) return undefined
     const bytes = new Uint8Array(size)
@@ -101,7 +102,7 @@ const isOurs = (uid: number): boolean => uid === process.geteuid?.()
 /** Why the directory cannot be trusted; undefined when it can. Makes it if it is missing. */
 function unsafe(directory: string): string | undefined {
   const status = statusOfPath(directory) ?? statusOfNew(directory)
-  if (status === undefined || (status.mode & constants.S_IFMT) !== constants.S_IFDIR) return 'it is not a directory'
+  if (status === undefined || (status.mode & S_IFMT) !== S_IFDIR) return 'it is not a directory'
   if (!isOurs(status.uid)) return `it belongs to user ${status.uid}`
   if ((status.mode & 0o022) !== 0) return `others can write to it (mode ${(status.mode & 0o7777).toString(8)})`
   return undefined
@@ -116,7 +117,7 @@ function statusOfNew(directory: string): ReturnType<typeof statusOfPath> {
 function replace(directory: string, path: string, bytes: Uint8Array): void {
   makeRoom(directory)
   const temporary = `${path}.${process.pid}`
-  const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600)
+  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW[architecture], 0o600)
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
   } finally {

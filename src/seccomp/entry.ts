@@ -58,21 +58,17 @@ export function packEntry(key: string, { program, flags, library, identity }: En
 /** Reads a file; undefined when it is damaged, or of another format or key. What is returned are views of `bytes`, which must be aligned to 4. */
 export function unpackEntry(bytes: Uint8Array, key: string): Entry | undefined {
   if (bytes.length < HEADER_SIZE) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const word = (index: number): number => view.getUint32(4 * index, true)
-  const libraryStart = HEADER_SIZE + word(3)
-  const programStart = libraryStart + word(4)
-  if (word(0) !== MAGIC[0] || word(1) !== MAGIC[1] || word(2) !== VERSION) return undefined
-  if (programStart + word(5) !== bytes.length || !isProgramLength(word(5))) return undefined
+  const header = new Uint32Array(bytes.buffer, bytes.byteOffset, HEADER_SIZE / 4)
+  const libraryStart = HEADER_SIZE + header[3]!
+  const programStart = libraryStart + header[4]!
+  const length = header[5]!
+  if (header[0] !== MAGIC[0] || header[1] !== MAGIC[1] || header[2] !== VERSION) return undefined
+  if (programStart + length !== bytes.length || !isProgramLength(length)) return undefined
   const decoder = new TextDecoder()
   const program = bytes.subarray(programStart)
-  if (decoder.decode(bytes.subarray(HEADER_SIZE, libraryStart)) !== key || checksum(program) !== word(7)) return undefined
-  return {
-    program,
-    flags: word(6),
-    library: decoder.decode(bytes.subarray(libraryStart, programStart)),
-    identity: new Uint32Array(bytes.buffer, bytes.byteOffset + IDENTITY, IDENTITY_LENGTH)
-  }
+  if (decoder.decode(bytes.subarray(HEADER_SIZE, libraryStart)) !== key || checksum(program) !== header[7]) return undefined
+  const library = decoder.decode(bytes.subarray(libraryStart, programStart))
+  return { program, flags: header[6]!, library, identity: header.subarray(IDENTITY / 4) }
 }
 
 const isProgramLength = (length: number): boolean =>

@@ -1,19 +1,14 @@
 /** Quick hashes for file names and against damage. They are no protection from people: whatever must be equal is compared. */
 
-interface BunHash {
-  (data: string): number | bigint
-  crc32(data: Uint8Array): number
-}
-
-/** Bun's wyhash and CRC; the engines' own crypto modules take 5 to 10 ms to import. */
+/** Bun's wyhash; the engines' own crypto modules take 5 to 10 ms to import. */
 // biome-ignore lint/suspicious/noExplicitAny: Bun's types are no dependency
-const bun: BunHash | undefined = (globalThis as any).Bun?.hash
+const bun: ((data: string | Uint8Array) => number | bigint) | undefined = (globalThis as any).Bun?.hash
 
 /** A name for `text`: up to 17 characters. Differs between engines, so that none reads what another has marked. */
 export const fingerprint = (text: string): string => (bun === undefined ? portable(text) : bun(text).toString(16))
 
 /** 32 bits. */
-export const checksum = (bytes: Uint8Array): number => (bun === undefined ? fnv(bytes) : bun.crc32(bytes))
+export const checksum = (bytes: Uint8Array): number => (bun === undefined ? fnv(bytes) : Number(BigInt(bun(bytes)) & 0xffff_ffffn))
 
 const FNV_BASIS = 0x811c_9dc5
 const FNV_PRIME = 0x0100_0193

@@ -46,27 +46,32 @@ function dispatch(asm: Assembler, blocks: readonly Answers[], places: readonly P
   asm.load(DATA_ARCH)
 }
 
-/** From `from` on (up to the next segment) this is the answer; undefined leads to libseccomp's part. */
-interface Segment {
-  readonly from: number
-  readonly answer: Answer | undefined
+/** Ranges and the gaps between them: from `starts[i]` up to the next start the answer is `answers[i]`; undefined leads to libseccomp's part. */
+interface Segments {
+  readonly starts: readonly number[]
+  readonly answers: readonly (Answer | undefined)[]
 }
 
-/** Ranges and the gaps between them, from 0 to the last number. */
-function segmentsOf(ranges: readonly Range[]): Segment[] {
-  const segments: Segment[] = []
+function segmentsOf(ranges: readonly Range[]): Segments {
+  const starts: number[] = []
+  const answers: (Answer | undefined)[] = []
   let next = 0
   for (const { from, to, answer } of ranges) {
-    if (from > next) segments.push({ from: next, answer: undefined })
-    segments.push({ from, answer })
+    if (from > next) {
+      starts.push(next)
+      answers.push(undefined)
+    }
+    starts.push(from)
+    answers.push(answer)
     next = to + 1
   }
-  if (next <= 0xffff_ffff) segments.push({ from: next, answer: undefined })
-  return segments
+  if (next > 0xffff_ffff) return { starts, answers }
+  return { starts: [...starts, next], answers: [...answers, undefined] }
 }
 
 function block(asm: Assembler, ranges: readonly Range[], defaultAction: number): Place {
-  const root = tree(asm, segmentsOf(ranges), leaves(asm, defaultAction))
+  const segments = segmentsOf(ranges)
+  const root = tree(asm, segments, leaves(asm, defaultAction), 0, segments.starts.length)
   if (root !== asm.here) asm.jump(root)
   return asm.load(DATA_NR)
 }
@@ -89,10 +94,10 @@ function leaves(asm: Assembler, defaultAction: number): Leaf {
   return (answer) => (typeof answer === 'object' ? decide(asm, answer, simple, defaultAction) : simple(answer))
 }
 
-function tree(asm: Assembler, segments: readonly Segment[], leaf: Leaf, low = 0, high = segments.length): Place {
-  if (high - low === 1) return leaf(segments[low]!.answer)
+function tree(asm: Assembler, segments: Segments, leaf: Leaf, low: number, high: number): Place {
+  if (high - low === 1) return leaf(segments.answers[low])
   const middle = (low + high) >> 1
   const above = tree(asm, segments, leaf, middle, high)
   const below = tree(asm, segments, leaf, low, middle)
-  return asm.branch(JMP_JGE_K, segments[middle]!.from, above, below)
+  return asm.branch(JMP_JGE_K, segments.starts[middle]!, above, below)
 }

@@ -34,7 +34,7 @@ export interface Resolved {
 }
 
 /** Calls that stand for many others: libseccomp adds conditions to them when a rule names one of those. */
-const multiplexers = ['socketcall', 'ipc']
+const isMultiplexer = (name: string): boolean => name === 'socketcall' || name === 'ipc'
 
 /** __AUDIT_ARCH_64BIT without __AUDIT_ARCH_CONVENTION_MIPS64_N32 (linux/audit.h). */
 const isWide = (token: number): boolean => token >= 0x8000_0000 && (token & 0x2000_0000) === 0
@@ -57,9 +57,10 @@ export function resolve(rules: readonly Rule[], defaultAction: number, filtered:
       }
     }
   }
-  tables.forEach((table, i) => {
-    for (const name of multiplexers) leave(table, library.syscall(tokens[i]!, name))
-  })
+  for (const { rule, item } of rest) {
+    const name = rule.names[item]!
+    if (isMultiplexer(name)) tables.forEach((table, i) => void leave(table, library.syscall(tokens[i]!, name)))
+  }
   return { tables, rest, unknown, notifies }
 }
 
@@ -74,7 +75,7 @@ function enterName(
   library: Libseccomp
 ): number {
   const name = rule.names[item]!
-  let found: number = multiplexers.includes(name) ? Found.beyondTables : Found.nowhere
+  let found: number = isMultiplexer(name) ? Found.beyondTables : Found.nowhere
   for (let i = 0; i < tokens.length; i++) {
     const number = library.syscall(tokens[i]!, name)
     if (number === UNKNOWN_NAME) continue

@@ -27,14 +27,12 @@ export const statusOfTarget = (path: string): Status | undefined => status(AT_FD
 export const statusOfPath = (path: string): Status | undefined => status(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)
 
 function status(fd: number, path: string, flags: number): Status | undefined {
-  const bytes = new Uint8Array(SIZE)
-  if (syscall('statx', fd, path, flags, STATX_BASIC_STATS, bytes) < 0) return undefined
-  const halves = new Uint16Array(bytes.buffer)
-  const words = new Uint32Array(bytes.buffer)
+  const words = new Uint32Array(SIZE / 4)
+  if (syscall('statx', fd, path, flags, STATX_BASIC_STATS, new Uint8Array(words.buffer)) < 0) return undefined
   return {
     links: words[4]!,
     uid: words[5]!,
-    mode: halves[14]!,
+    mode: words[7]! & 0xffff,
     size: words[10]! + words[11]! * 2 ** 32,
     identity: () => {
       const identity = new Uint32Array(14)
