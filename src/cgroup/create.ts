@@ -8,6 +8,7 @@ import { type Made, makeDirectories } from './directories.ts'
 import { isFrozen } from './freezer.ts'
 import { processesBelow } from './processes.ts'
 import { removeTree } from './remove.ts'
+import { remember } from './restore.ts'
 import type { CgroupLocation, CreatedCgroup, Log } from './types.ts'
 
 /** How long an undo waits for processes of a failed container to leave. */
@@ -40,11 +41,18 @@ export function createCgroup(location: CgroupLocation, resources: Resources | un
 
 /**
  * Applies `resources` to a cgroup that is there, as for `update`. Device rules are applied when they are given, and left alone otherwise.
- * Throws as `createCgroup` does; limits that were written before stay.
+ * Throws as `createCgroup` does, when the limits that were written before have been put back.
  */
 export function applyResources(location: CgroupLocation, resources: Resources, log: Log): void {
   checkUsage(location, resources)
-  performWrites(location, planFor(location, resources, false), log)
+  const plan = planFor(location, resources, false)
+  const putBack = remember(location, plan.writes, log)
+  try {
+    performWrites(location, plan, log)
+  } catch (cause) {
+    putBack()
+    throw cause
+  }
   if (resources.devices !== undefined) applyDevices(location, resources.devices, false, log)
 }
 

@@ -29,6 +29,9 @@ export function explainRefusal(path: string, errno: ErrnoName): string | undefin
   const file = path.slice(cut + 1)
   if (errno === 'ENOENT') return missingController(directory, file) ?? missingFile(file)
   if (errno === 'EBUSY' && file.startsWith('memory.')) return inUse(directory)
+  if (errno === 'EINVAL' && file === 'memory.limit_in_bytes') return belowBoth(directory)
+  if (errno === 'EINVAL' && /^cpu\.(shares|weight)$/.test(file))
+    return tryRead(`${directory}/cpu.idle`) === '1' ? hints.isIdle() : undefined
   const ofParent = file.startsWith('cpuset.')
     ? tryRead(`${parentOf(directory)}/${file.replace(/(cpus|mems)$/, 'effective_$1')}`)
     : undefined
@@ -58,6 +61,12 @@ function missingController(directory: string, file: string): string | undefined 
 function inUse(directory: string): string | undefined {
   const usage = tryRead(`${directory}/memory.current`) ?? tryRead(`${directory}/memory.usage_in_bytes`)
   return usage === undefined ? undefined : hints.inUse(usage)
+}
+
+/** v1 keeps the limit of memory at or below that of memory and swap. */
+function belowBoth(directory: string): string | undefined {
+  const both = tryRead(`${directory}/memory.memsw.limit_in_bytes`)
+  return both === undefined ? undefined : hints.memoryWithSwap(both)
 }
 
 const parentOf = (directory: string): string => directory.slice(0, directory.lastIndexOf('/'))

@@ -32,5 +32,6 @@ export const commands: { readonly [C in BuiltName]: Load<C> } = {
   resume: () => import('./commands/resume.ts'),
   features: () => import('./commands/features.ts'),
   events: () => import('./commands/events.ts'),
+  update: () => import('./commands/update.ts'),
   completion: () => import('./commands/completion.ts')
 }

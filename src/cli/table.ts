@@ -294,8 +294,7 @@ export const table = {
       { name: 'l3-cache-schema', type: 'string', value: 'SCHEMA', help: 'Intel RDT: schema of the L3 cache' },
       { name: 'mem-bw-schema', type: 'string', value: 'SCHEMA', help: 'Intel RDT: schema of memory bandwidth' }
     ],
-    examples: [['tsrun update --memory 512m --pids-limit 100 web', '']],
-    built: false
+    examples: [['tsrun update --memory 512m --pids-limit 100 web', '']]
   },
   checkpoint: {
     summary: 'save a running container to image files',

@@ -27,8 +27,8 @@ function checked(given: Config): LoadedBundle {
   return { config, text: configText(config) }
 }
 
-/** JSON of a configuration whose 64-bit integers may be bigints, which JSON.stringify refuses. */
-export function configText(config: Config): string {
+/** JSON of a configuration, or of a part of one, whose 64-bit integers may be bigints, which JSON.stringify refuses. */
+export function configText(config: object): string {
   const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' ? `\u0000${value}` : value))
   return marked.replace(/"\\u0000(-?\d+)"/g, '$1')
 }

@@ -39,6 +39,11 @@ export interface ContainerRecord {
   readonly ownPidNamespace: boolean
   /** Where the container's cgroups are; absent without any. */
   readonly cgroup?: CgroupLocation
+  /**
+   * The limits in force since the last `update`, the JSON of linux.resources; absent before: then those of config.json are. A text,
+   * because it may hold integers beyond 2^53, which src/config reads exactly.
+   */
+  readonly resources?: string
   /** The steps that init does after it was released, by index; `start` puts their failures into words. */
   readonly steps: Readonly<Record<string, SavedStep>>
 }

@@ -124,7 +124,9 @@ function readBounded(file: string, directory: StateDirectory): string {
 }
 
 /** What each field of a record must be; the rest of the code relies on it. */
-const kinds: Readonly<Record<Exclude<keyof ContainerRecord, 'cgroup' | 'format'>, 'string' | 'number' | 'boolean' | 'object'>> = {
+const kinds: Readonly<
+  Record<Exclude<keyof ContainerRecord, 'cgroup' | 'format' | 'resources'>, 'string' | 'number' | 'boolean' | 'object'>
+> = {
   id: 'string',
   init_process_pid: 'number',
   init_process_start: 'number',

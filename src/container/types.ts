@@ -81,6 +81,14 @@ export interface EventsOptions extends RuntimeOptions {
   readonly signal?: AbortSignal
 }
 
+export interface UpdateOptions extends RuntimeOptions {
+  /** Intel RDT: no container has a configuration of it, so these are refused. */
+  readonly l3CacheSchema?: string
+  readonly memBwSchema?: string
+  /** Where the limits come from, for messages; default `resources`. */
+  readonly source?: string
+}
+
 /** A line of `events`. */
 export type ContainerEvent =
   | { readonly type: 'stats'; readonly id: string; readonly data: Statistics }

@@ -82,6 +82,9 @@ export const hints = {
     `${directory} holds processes (${pids.slice(0, 5).join(', ')}), and cgroup v2 hands controllers down only from cgroups without any; move them into a cgroup of their own`,
   kernelLacks: (option: string): string => `this kernel does not have the file; it takes ${option}`,
   inUse: (usage: string): string => `${usage} bytes are in use`,
+  memoryWithSwap: (limit: string): string =>
+    `memory and swap together are limited to ${limit} bytes, and memory alone must not have more: change memory.swap as well`,
+  isIdle: (): string => 'cpu.idle is 1, and an idle cgroup has no weight: set cpu.idle to 0 as well',
   parentAllows: (value: string): string => `the parent cgroup allows ${quoted(value)}`
 } as const
 

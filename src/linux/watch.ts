@@ -78,7 +78,8 @@ async function round(bell: number): Promise<void> {
   takeEvents(bell)
   let at = 0
   for (const waiter of present) {
-    const own = events.slice(at, (at += waiter.fds.length))
+    const own = events.slice(at, at + waiter.fds.length)
+    at += waiter.fds.length
     if (waiters.has(waiter) && own.some((event) => event !== 0)) waiter.end(own)
   }
 }
