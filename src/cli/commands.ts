@@ -27,6 +27,7 @@ export const commands: { readonly [C in BuiltName]: Load<C> } = {
   list: () => import('./commands/list.ts'),
   spec: () => import('./commands/spec.ts'),
   explain: () => import('./commands/explain.ts'),
+  exec: () => import('./commands/exec.ts'),
   ps: () => import('./commands/ps.ts'),
   pause: () => import('./commands/pause.ts'),
   resume: () => import('./commands/resume.ts'),

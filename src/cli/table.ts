@@ -228,8 +228,7 @@ export const table = {
       ['tsrun exec web ls -l /', ''],
       ['tsrun exec --tty --env TERM=xterm web sh', 'a shell']
     ],
-    failure: { prefix: 'exec failed: ', status: 255 },
-    built: false
+    failure: { prefix: 'exec failed: ', status: 255 }
   },
   ps: {
     summary: 'show the processes of a container',

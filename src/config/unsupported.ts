@@ -24,8 +24,6 @@ const asks = (value: unknown): boolean =>
 const rows: readonly Unsupported[] = [
   { at: '/process/scheduler', says: 'setting the scheduler is not supported yet' },
   { at: '/process/ioPriority', says: 'setting the I/O priority is not supported yet' },
-  // In a config it is for later processes only, and may stand there.
-  { at: '/process/execCPUAffinity', says: 'setting the CPU affinity is not supported yet', only: 'exec' },
   { at: '/process/apparmorProfile', says: 'AppArmor profiles are not supported yet' },
   { at: '/process/selinuxLabel', says: 'SELinux labels are not supported yet' },
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },

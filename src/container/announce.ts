@@ -11,7 +11,7 @@ import type { Work } from './work.ts'
 /** Tells the container's pid, in an order in which whoever hears of it finds the rest. */
 export function announce({ directory, record, init }: Constructed, { pidFile, pidfdSocket }: CreateOptions, work: Work): void {
   writeRecord(directory, record)
-  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, init.pidfd.fd)
+  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, init.pidfd.fd, 'standard')
   if (pidFile === undefined) return
   writePidFile(pidFile, init.pid)
   work.undo.add(`remove the pid file ${JSON.stringify(pidFile)}`, () => rmSync(pidFile, { force: true }))
@@ -28,7 +28,8 @@ export function writePidFile(path: string, pid: number): void {
   }
 }
 
-function sendPidfd(path: string, pidfd: number): void {
+/** @param kind runc's name for the way in which the process was made: `standard` for init, `setns` for a process of `exec` */
+export function sendPidfd(path: string, pidfd: number, kind: 'standard' | 'setns'): void {
   using socket = connectUnix(path)
-  sendFd(socket.fd, pidfd, Buffer.from('standard'))
+  sendFd(socket.fd, pidfd, Buffer.from(kind))
 }

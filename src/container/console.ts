@@ -1,5 +1,7 @@
 /** Who gets the container's terminal: a console socket. */
+import type { Config } from '../config/types.ts'
 import { TsrunError } from '../errors/error.ts'
+import { socketWithoutTty, ttyWithoutSocket } from '../errors/wording.ts'
 import { connectUnix } from '../linux/socket.ts'
 import type { Work } from './work.ts'
 
@@ -9,4 +11,11 @@ export function connectConsole(path: string | undefined): (work: Work) => number
     if (path === undefined) throw new TsrunError('bug', 'a terminal without a console socket')
     return work.use(connectUnix(path)).fd
   }
+}
+
+/** runc's rules, which engines know: a terminal goes to a socket, or stays in the foreground. */
+export function checkTerminal(config: Config, { consoleSocket }: { readonly consoleSocket?: string }, detached: boolean): void {
+  const terminal = config.process?.terminal === true
+  if (detached && terminal && consoleSocket === undefined) throw ttyWithoutSocket()
+  if (!detached && !terminal && consoleSocket !== undefined) throw socketWithoutTty()
 }

@@ -2,12 +2,12 @@
 import { resolve } from 'node:path'
 import { type CgroupLocation, cgroupLayout, createCgroup, locate } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
-import { socketWithoutTty, ttyWithoutSocket } from '../errors/wording.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
 import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
 import type { Plan } from '../plan/step.ts'
 import { SPEC_VERSION } from '../version.ts'
+import { checkTerminal } from './console.ts'
 import { readFacts, rootfsOf } from './facts.ts'
 import { stepsAfterReady } from './failure.ts'
 import { checkId } from './ids.ts'
@@ -57,12 +57,12 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   checkId(options.id)
   const bundle = resolve(options.bundle ?? '.')
   const { config, text } = loadBundle(options, bundle)
-  checkTerminal(config, options, wanted)
+  checkTerminal(config, options, wanted.detached)
   const rootless = isRootless(options)
   const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
   const inherited = inheritedDescriptors(options.preserveFds ?? 0)
   const located = locate(config.linux?.cgroupsPath, options.id, { rootless })
-  const first = firstRecord(options.id, bundle, config, rootless, located)
+  const first = firstRecord(options, bundle, config, rootless, located)
   const directory = await claimDirectory(options, first, config, work)
   writeConfigCopy(directory, text)
   // From here on `delete --force` finds the cgroup, whatever happens to this process.
@@ -75,13 +75,6 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const launched = await launch({ ...context, document, cgroup: location }, work)
   const record = withInit({ ...first, ...cgroupFields(location) }, launched.init.pid, stepsAfterReady(plan))
   return { ...launched, directory, config, plan, record }
-}
-
-/** runc's rules, which engines know (cli.md 3.1): a terminal goes to a socket, or stays in the foreground. */
-function checkTerminal(config: Config, { consoleSocket }: CreateOptions, { detached }: Wanted): void {
-  const terminal = config.process?.terminal === true
-  if (detached && terminal && consoleSocket === undefined) throw ttyWithoutSocket()
-  if (!detached && !terminal && consoleSocket !== undefined) throw socketWithoutTty()
 }
 
 /** Makes the state directory and locks it until the end of the work. */
@@ -97,10 +90,10 @@ async function claimDirectory(options: CreateOptions, first: ContainerRecord, co
   return directory
 }
 
-function firstRecord(id: string, bundle: string, config: Config, rootless: boolean, cgroup: CgroupLocation): ContainerRecord {
+function firstRecord(options: CreateOptions, bundle: string, config: Config, rootless: boolean, cgroup: CgroupLocation): ContainerRecord {
   return {
     format: FORMAT,
-    id,
+    id: options.id,
     init_process_pid: 0,
     init_process_start: 0,
     created: new Date().toISOString(),
@@ -112,6 +105,7 @@ function firstRecord(id: string, bundle: string, config: Config, rootless: boole
     ...cgroupFields(cgroup),
     namespace_paths: {},
     ownPidNamespace: config.linux?.namespaces?.some(({ type, path }) => type === 'pid' && !path) === true,
+    ...(options.noNewKeyring === true ? { noNewKeyring: true } : {}),
     steps: {}
   }
 }

@@ -6,7 +6,7 @@ import type { Config, Mount, Seccomp } from '../config/types.ts'
 import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
-import type { HostFacts, SourceFact } from '../plan/facts.ts'
+import type { HostFacts, ProcessFacts, SourceFact } from '../plan/facts.ts'
 import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
 import { cacheDirectory, inUserNamespace } from './root.ts'
@@ -28,12 +28,9 @@ export interface FactsInput {
 export async function readFacts({ config, bundle, rootless, noPivot, log }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
   const rootfs = rootfsPath(bundle, config)
   const sources = bindSources(config.mounts ?? [], bundle)
-  const nofile = callerLimits().nofile
-  const seccomp = config.linux?.seccomp === undefined ? undefined : await compiledFilter(config.linux.seccomp, log)
   return Object.freeze({
-    arch: architecture,
+    ...(await readProcessFacts({ config, rootless, log })),
     kernel: kernelVersion(),
-    rootless,
     euid: process.geteuid?.() ?? 0,
     egid: process.getegid?.() ?? 0,
     inUserNamespace: inUserNamespace(),
@@ -44,12 +41,26 @@ export async function readFacts({ config, bundle, rootless, noPivot, log }: Fact
     sources,
     procAndSysMounts: noPivot ? mountPoints(['proc', 'sysfs']) : [],
     home: findHome(config, rootfs, sources),
+    setgroupsDenied: setgroupsDenied(config, rootless)
+  })
+}
+
+/** The part that is the same for init and for a process of `exec`. */
+export async function readProcessFacts({
+  config,
+  rootless,
+  log
+}: Pick<FactsInput, 'config' | 'rootless' | 'log'>): Promise<Omit<ProcessFacts, 'home' | 'setgroupsDenied'>> {
+  const nofile = callerLimits().nofile
+  const seccomp = config.linux?.seccomp === undefined ? undefined : await compiledFilter(config.linux.seccomp, log)
+  return {
+    arch: architecture,
+    rootless,
     lastCapability: lastCapability(),
     permittedCapabilities: permittedCapabilities(),
-    setgroupsDenied: setgroupsDenied(config, rootless),
     ...(nofile === undefined ? {} : { callerNofile: nofile }),
     ...(seccomp === undefined ? {} : { seccomp })
-  })
+  }
 }
 
 /** Imported only for containers that have a filter: libseccomp takes a while to load. */

@@ -4,7 +4,7 @@
  * The file belongs to the image, so it is read as hostile: it is looked up inside its root, must be regular, and only its beginning is read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import type { Config } from '../config/types.ts'
+import type { Config, Process } from '../config/types.ts'
 import { openIn } from '../linux/mount.ts'
 import type { SourceFact } from '../plan/facts.ts'
 
@@ -13,11 +13,23 @@ const DEFAULT = '/'
 
 /** The home directory, or `/`; not looked for when the configuration sets HOME. */
 export function findHome(config: Config, rootfs: string, sources: Readonly<Record<number, SourceFact>>): string {
-  if (config.process === undefined || config.process.env?.some((entry) => entry.startsWith('HOME=') && entry.length > 5)) return DEFAULT
+  if (config.process === undefined || setsHome(config.process)) return DEFAULT
   const { directory, file } = passwdOf(config, rootfs, sources)
   const text = file === '' ? readOutside(directory) : readInside(directory, file)
   return homeOf(text, config.process.user?.uid ?? 0)
 }
+
+/**
+ * The same for a process that joins a container.
+ * @param root the container's root directory, such as /proc/PID/root
+ */
+export function homeInRoot(root: string, process: Process | undefined): string {
+  if (process === undefined || setsHome(process)) return DEFAULT
+  return homeOf(readInside(root, 'etc/passwd'), process.user?.uid ?? 0)
+}
+
+/** An empty HOME counts as none. */
+const setsHome = ({ env }: Process): boolean => env?.some((entry) => entry.startsWith('HOME=') && entry.length > 5) === true
 
 /** A bind mount may cover the file or a directory above it; the last one wins. An empty `file`: `directory` is the file itself. */
 function passwdOf(config: Config, rootfs: string, sources: Readonly<Record<number, SourceFact>>): { directory: string; file: string } {

@@ -4,9 +4,8 @@
  * A hook gets its state from a memfd, not from a pipe: nothing has to be fed, and a hook that does not read it loses nothing.
  * A hook is over when its process has ended; what it left running in the background may keep its output open.
  */
-import { readlinkSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { errnoName, errnoText } from '../abi/errno.ts'
-import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 import { signalName, signalNumbers } from '../abi/signals.ts'
 import type { Hook, Hooks } from '../config/types.ts'
 import { hookFailed, ranPastTimeout } from '../errors/wording.hooks.ts'
@@ -19,6 +18,7 @@ import { spawnImage } from '../linux/spawn.ts'
 import { compileHook, type HookFacts } from '../plan/hook.ts'
 import type { Plan } from '../plan/step.ts'
 import { type Interrupt, uninterrupted } from './interrupt.ts'
+import { foreignNamespaces } from './namespaces.ts'
 import { nextMessage } from './protocol.ts'
 import { CHANGED_BY_ENGINES } from './signals.ts'
 import { type Tail, tail } from './tail.ts'
@@ -98,31 +98,6 @@ function hookFacts(kind: HookKind, index: number, place: HookPlace): HookFacts {
     directory,
     defaultEnv,
     pointer: `/hooks/${kind}/${index}`
-  }
-}
-
-const procNames: Readonly<Record<NamespaceType, string>> = {
-  pid: 'pid',
-  network: 'net',
-  mount: 'mnt',
-  ipc: 'ipc',
-  uts: 'uts',
-  user: 'user',
-  cgroup: 'cgroup',
-  time: 'time'
-}
-
-/** Types of namespaces that a process has to itself, compared with ours. To join one's own user namespace is an error (setns(2)). */
-function foreignNamespaces(pid: number): NamespaceType[] {
-  return (Object.keys(NAMESPACE_FLAGS) as NamespaceType[]).filter((type) => namespaceLink('self', type) !== namespaceLink(pid, type))
-}
-
-function namespaceLink(pid: number | 'self', type: NamespaceType): string {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/${procNames[type]}`)
-  } catch {
-    // This kernel has no such namespace.
-    return ''
   }
 }
 

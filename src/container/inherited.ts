@@ -15,10 +15,16 @@ export interface Inherited {
  */
 export function inheritedDescriptors(preserve: number): Inherited {
   const listen = process.env.LISTEN_PID === String(process.pid) ? Number.parseInt(process.env.LISTEN_FDS ?? '0', 10) || 0 : 0
-  for (let fd = 3 + listen; fd < 3 + listen + preserve; fd++) {
-    if (!isCallers(fd)) throw missingPreservedFd(fd, preserve)
-  }
+  checkPreserved(3 + listen, preserve)
   return { count: listen + preserve, env: listen === 0 ? [] : [`LISTEN_FDS=${listen}`, 'LISTEN_PID=1'] }
+}
+
+/**
+ * Checks that the descriptors from `first` on that are to be passed are there.
+ * @throws TsrunError `usage` when one is not open
+ */
+export function checkPreserved(first: number, preserve: number): void {
+  for (let fd = first; fd < first + preserve; fd++) if (!isCallers(fd)) throw missingPreservedFd(fd, preserve)
 }
 
 /** False for closed ones, and for those of the engine's event loop, which take the numbers that the caller left free. */

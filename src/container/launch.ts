@@ -2,10 +2,11 @@
 import { RLIMITS } from '../abi/prctl.ts'
 import { type CgroupLocation, processes as processesOf } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
+import type { TsrunError } from '../errors/error.ts'
 import { systemError } from '../errors/wording.ts'
 import type { OwnedFd } from '../linux/fd.ts'
 import { syscall } from '../linux/ffi.ts'
-import { prlimit, waitPid } from '../linux/process.ts'
+import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
 import type { Plan } from '../plan/step.ts'
 import { deathOf, stepFailure } from './failure.ts'
@@ -34,7 +35,10 @@ export interface Launch {
   readonly rootfs: string
   /** The state so far, for hooks; its pid is not known yet. */
   readonly document: ContainerState
+  /** That of the container, while nobody but init can be in it. */
   readonly cgroup: CgroupLocation | undefined
+  /** The error for a program that has ended without a word; default: that of an init. */
+  readonly died?: (child: EndedChild | undefined) => TsrunError
 }
 
 export interface Launched {
@@ -66,7 +70,7 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') throw stepFailure(plan.steps[ending.step], ending, command)
   const init = processes.init
-  if (ending.kind === 'died' || init === undefined) throw await death(init ?? first, cgroup)
+  if (ending.kind === 'died' || init === undefined) throw await death(init ?? first, what)
   return { init, sync }
 }
 
@@ -76,9 +80,9 @@ function start({ plan, named, preserve, directory }: Launch, theirs: OwnedFd): C
   return spawnPlan(plan, { ...named, sync: end.fd }, preserve, directory)
 }
 
-async function death(child: Child, cgroup: CgroupLocation | undefined): Promise<Error> {
+async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cgroup) }: Launch): Promise<TsrunError> {
   await untilGone(child.pidfd.fd, 1000)
-  return deathOf(reap(child.pid), cgroup)
+  return died(reap(child.pid))
 }
 
 function handlers(what: Launch, processes: Processes, work: Work): Handlers {

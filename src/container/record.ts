@@ -37,6 +37,8 @@ export interface ContainerRecord {
   readonly namespace_paths: Readonly<Record<string, string>>
   /** False: init shares the pid namespace of the host or of another container, so that its death ends no other process. */
   readonly ownPidNamespace: boolean
+  /** Init has kept its caller's session keyring, and so does whoever joins it. */
+  readonly noNewKeyring?: true
   /** Where the container's cgroups are; absent without any. */
   readonly cgroup?: CgroupLocation
   /**

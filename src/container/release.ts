@@ -19,6 +19,11 @@ export interface Release {
   readonly interrupt: Interrupt
 }
 
+/** A process that waits for the word to go: init, or one of `exec`. */
+export interface Going extends Omit<Release, 'record'> {
+  readonly record: Pick<ContainerRecord, 'init_process_pid' | 'steps'>
+}
+
 /** Runs in the container's namespaces, where the container's own files are the ones that are found. */
 export async function runStartContainerHooks({ record, config, pidfd, interrupt }: Release): Promise<void> {
   const hooks = config.hooks?.startContainer
@@ -39,7 +44,7 @@ export async function runPoststartHooks({ record, config, interrupt }: Release):
  * @param go gives the word, and returns the descriptor on which init reports
  * @throws TsrunError for the step that failed; for a command that could not be executed, with the cause
  */
-export async function letGo({ record, config, pidfd, interrupt }: Release, go: () => number): Promise<void> {
+export async function letGo({ record, config, pidfd, interrupt }: Going, go: () => number): Promise<void> {
   const root = openRoot(record.init_process_pid)
   try {
     const failed = await outcome(go(), interrupt)

@@ -1,7 +1,7 @@
 /** What the library's functions take and return. */
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Statistics } from '../cgroup/stats.ts'
-import type { Config } from '../config/types.ts'
+import type { Config, Process } from '../config/types.ts'
 
 export type { Statistics } from '../cgroup/stats.ts'
 
@@ -63,6 +63,41 @@ export interface RunResult {
   /** Exit status of the process, 128 + n when signal n ended it; 0 when detached. */
   readonly exitStatus: number
   readonly pid: number
+}
+
+/** Without `process` and `processFile`: the container's process with the options laid over it. */
+export interface ExecOptions extends RuntimeOptions {
+  readonly id: string
+  /** The command and its arguments. */
+  readonly args?: readonly string[]
+  /** The whole process. What it does not mention of capabilities, limits and labels is the container's. */
+  readonly process?: Process
+  /** A file that holds it. */
+  readonly processFile?: string
+  readonly cwd?: string
+  /** Added to the container's; the last value of a name counts. */
+  readonly env?: readonly string[]
+  /** Default false, whatever the container's process has. */
+  readonly terminal?: boolean
+  /** Without a gid the container's stays. */
+  readonly user?: { readonly uid: number; readonly gid?: number }
+  /** Added to the container's. */
+  readonly additionalGids?: readonly number[]
+  /** Added to the bounding, effective and permitted sets. */
+  readonly capabilities?: readonly string[]
+  readonly noNewPrivileges?: boolean
+  readonly apparmorProfile?: string
+  readonly selinuxLabel?: string
+  /** Cgroups that exist below the container's: `path`, or on v1 `controller[,controller…]:path`. */
+  readonly cgroups?: readonly string[]
+  readonly consoleSocket?: string
+  readonly pidfdSocket?: string
+  readonly pidFile?: string
+  /** Returns once the process runs. */
+  readonly detach?: boolean
+  readonly preserveFds?: number
+  /** The process runs when the container is resumed, and not before. */
+  readonly ignorePaused?: boolean
 }
 
 export interface KillOptions extends RuntimeOptions {

@@ -100,6 +100,27 @@ function reapOne(pid: number): void {
   clearInterval(keepRunning)
 }
 
+const background = new Set<number>()
+
+/**
+ * Reaps child `pid` whenever it ends, in a program that still runs by then. It keeps no program running, and how the child ended is not told.
+ */
+export function reapInBackground(pid: number): void {
+  if (background.size === 0) process.on('SIGCHLD', reapEnded)
+  background.add(pid)
+  // The child may have ended before we listened.
+  reapEnded()
+}
+
+function reapEnded(): void {
+  for (const pid of background) {
+    const { result } = wait4(pid, false)
+    // ECHILD: somebody else has reaped it.
+    if (result !== 0) background.delete(pid)
+  }
+  if (background.size === 0) process.off('SIGCHLD', reapEnded)
+}
+
 /** Makes orphaned descendants our children (PR_SET_CHILD_SUBREAPER, prctl(2)). */
 export function setSubreaper(): void {
   check(syscall('prctl', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper')

@@ -1,0 +1,158 @@
+/** `exec`: another process in a container that was created. */
+import { constants, openSync, rmSync } from 'node:fs'
+import { shellStatus } from '../abi/structs.ts'
+import type { Config } from '../config/types.ts'
+import { cannotExec, processDied } from '../errors/wording.exec.ts'
+import { errnoNameOf } from '../errors/wording.ts'
+import { type OwnedFd, own } from '../linux/fd.ts'
+import { pidfdOpen, reapInBackground } from '../linux/process.ts'
+import { compileExec } from '../plan/exec.ts'
+import type { Plan } from '../plan/step.ts'
+import { sendPidfd, writePidFile } from './announce.ts'
+import { checkTerminal, connectConsole } from './console.ts'
+import { readSubCgroups } from './exec-cgroup.ts'
+import { readExecFacts, refuseEnded } from './exec-facts.ts'
+import { processOf } from './exec-process.ts'
+import { stepsAfterReady } from './failure.ts'
+import { checkId } from './ids.ts'
+import { checkPreserved } from './inherited.ts'
+import { type Launched, launch } from './launch.ts'
+import { loadCopy } from './load.ts'
+import { type Child, howItEnded } from './program.ts'
+import { answer } from './protocol.ts'
+import { untilInitEnds } from './reaper.ts'
+import type { ContainerRecord } from './record.ts'
+import { letGo } from './release.ts'
+import { rootDirectory } from './root.ts'
+import { forwardSignals } from './signals.ts'
+import { stateDocument, statusOf } from './status.ts'
+import { readRecord, type StateDirectory, stateDirectory } from './store.ts'
+import { openTerminal } from './terminal.ts'
+import type { ExecOptions, RunResult } from './types.ts'
+import { type Work, withUndo } from './work.ts'
+
+const O_PATH = 0o10000000
+
+/**
+ * Executes a process in a container that is created or running. Detached, it returns when the process runs. Otherwise signals go to the process,
+ * its terminal or standard streams are the caller's, and it returns when the process has ended.
+ *
+ * The process is described by the config of `create`, which is kept with the state: later edits in the bundle change nothing.
+ * @throws TsrunError `not-found`; `bad-state`; `usage`; `config`; for a command that cannot be executed; for the step that failed
+ */
+export async function exec(options: ExecOptions): Promise<RunResult> {
+  checkId(options.id)
+  if (options.detach === true) {
+    const { pid } = await withUndo(options, (work) => begin(options, connectConsole(options.consoleSocket), () => {}, work))
+    // In a program that lives on it would stay as a zombie.
+    reapInBackground(pid)
+    return { exitStatus: 0, pid }
+  }
+  using terminal = openTerminal()
+  const running = await withUndo(options, async (work) => {
+    const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
+    const { pid, pidfd } = await begin(options, console, () => terminal.receive(), work)
+    // Before the listener for interrupts goes: what comes in this moment is forwarded.
+    return { pid, forwarding: forwardSignals(pidfd.fd), pidfd: own(pidfd.release()) }
+  })
+  using pidfd = running.pidfd
+  using _ = running.forwarding
+  const relayed = terminal.relay(pidfd.fd)
+  const child = await untilInitEnds(running.pid, pidfd.fd, false)
+  await relayed
+  return { exitStatus: child === undefined ? 0 : shellStatus(child), pid: running.pid }
+}
+
+/** Until the command is executed. `prepared` is called when all is ready for it. */
+async function begin(options: ExecOptions, console: (work: Work) => number, prepared: () => void, work: Work): Promise<Child> {
+  const target = openTarget(options, work)
+  const config: Config = { ...target.config, process: processOf(options, target.config) }
+  checkTerminal(config, options, options.detach === true)
+  checkPreserved(3, options.preserveFds ?? 0)
+  const plan = await planOf(options, target, config)
+  const { init: child, sync } = await enter(options, target, { config, plan, console }, work)
+  announce(child, options, work)
+  prepared()
+  work.interrupt.check()
+  const record = { init_process_pid: child.pid, steps: stepsAfterReady(plan) }
+  await letGo({ record, config, pidfd: child.pidfd.fd, interrupt: work.interrupt }, () => {
+    answer(sync.fd)
+    return sync.fd
+  })
+  return child
+}
+
+/** The container, held by the pidfd of its init: whatever becomes of the pid, no other process is entered. */
+interface Target {
+  readonly directory: StateDirectory
+  readonly record: ContainerRecord
+  readonly pidfd: OwnedFd
+  readonly config: Config
+}
+
+function openTarget({ id, ignorePaused, ...options }: ExecOptions, work: Work): Target {
+  const directory = stateDirectory(rootDirectory(options).path, id)
+  const record = readRecord(directory)
+  const pidfd = openInit(record)
+  if (pidfd !== undefined) work.use(pidfd)
+  // It compares the start time, and so comes after the pid is held.
+  const status = statusOf(directory, record)
+  const isFit = status === 'created' || status === 'running' || (status === 'paused' && ignorePaused === true)
+  if (!isFit) throw cannotExec(status)
+  if (pidfd === undefined) throw cannotExec('stopped')
+  return { directory, record, pidfd, config: loadCopy(directory) }
+}
+
+function openInit({ init_process_pid: pid }: ContainerRecord): OwnedFd | undefined {
+  if (pid <= 0) return undefined
+  try {
+    return pidfdOpen(pid)
+  } catch (cause) {
+    if (errnoNameOf(cause) === 'ESRCH') return undefined
+    throw cause
+  }
+}
+
+async function planOf(options: ExecOptions, { record, pidfd }: Target, config: Config): Promise<Plan> {
+  const subCgroups = readSubCgroups(options.cgroups ?? [])
+  const facts = await readExecFacts({ record, pidfd: pidfd.fd, config, subCgroups, options })
+  return compileExec(config.process!, config, facts, {
+    id: options.id,
+    noNewKeyring: record.noNewKeyring === true,
+    preserveFds: options.preserveFds ?? 0,
+    consoleSocket: config.process?.terminal === true,
+    extraEnv: []
+  })
+}
+
+interface Entrance {
+  readonly config: Config
+  readonly plan: Plan
+  readonly console: (work: Work) => number
+}
+
+async function enter(options: ExecOptions, target: Target, { config, plan, console }: Entrance, work: Work): Promise<Launched> {
+  const { directory, record, pidfd } = target
+  const named: Record<string, number> = { init: pidfd.fd }
+  for (const { name } of plan.fds) {
+    if (name === 'root') named[name] = openRoot(target, work)
+    if (name === 'console') named[name] = console(work)
+  }
+  const { bundle, rootfs } = record
+  const context = { config, plan, named, preserve: options.preserveFds ?? 0, directory: directory.path, bundle, rootfs }
+  const document = stateDocument(record, 'running')
+  return launch({ ...context, document, cgroup: undefined, died: (child) => processDied(howItEnded(child)) }, work)
+}
+
+function openRoot({ record, pidfd }: Target, work: Work): number {
+  const root = work.use(own(openSync(`/proc/${record.init_process_pid}/root`, O_PATH | constants.O_DIRECTORY)))
+  refuseEnded(pidfd.fd)
+  return root.fd
+}
+
+function announce(child: Child, { pidFile, pidfdSocket }: ExecOptions, work: Work): void {
+  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, child.pidfd.fd, 'setns')
+  if (pidFile === undefined) return
+  writePidFile(pidFile, child.pid)
+  work.undo.add(`remove the pid file ${JSON.stringify(pidFile)}`, () => rmSync(pidFile, { force: true }))
+}

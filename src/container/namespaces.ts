@@ -1,0 +1,33 @@
+/** Which namespaces a container has to itself. */
+import { readlinkSync } from 'node:fs'
+import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
+
+const procNames: Readonly<Record<NamespaceType, string>> = {
+  pid: 'pid',
+  network: 'net',
+  mount: 'mnt',
+  ipc: 'ipc',
+  uts: 'uts',
+  user: 'user',
+  cgroup: 'cgroup',
+  time: 'time'
+}
+
+const types = Object.keys(NAMESPACE_FLAGS) as readonly NamespaceType[]
+
+/**
+ * Types of namespaces of process `pid` that are not ours. To join one's own user namespace is an error (setns(2)).
+ *
+ * The pid may have been given to another process: whoever relies on the answer holds a pidfd, and asks afterwards whether its process still lives.
+ */
+export const foreignNamespaces = (pid: number): readonly NamespaceType[] =>
+  types.filter((type) => namespaceLink('self', type) !== namespaceLink(pid, type))
+
+function namespaceLink(pid: number | 'self', type: NamespaceType): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${procNames[type]}`)
+  } catch {
+    // This kernel has no such namespace.
+    return ''
+  }
+}
