@@ -1,5 +1,5 @@
 /**
- * Writes the parts of README.md that the code knows better: whatever stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+ * Writes the parts of README.md and docs/ARCHITECTURE.md that the code knows better: whatever stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
  * With `--check` it writes nothing, and fails when a part is stale.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -32,8 +32,16 @@ function libraryExample(): string {
   return ['```ts', source.slice(source.indexOf('import')).trimEnd(), '```'].join('\n')
 }
 
+/** The passes of the compiler with the reasons that stand on their lines. */
+function passTable(): string {
+  const source = readFileSync(join(root, 'src/plan/compile.ts'), 'utf8')
+  const lines = [...source.matchAll(/^ {2}(?:\/\/ (.*)|\['([^']+)', .*?\],?(?: \/\/ (.*))?)$/gm)]
+  const rows = lines.map(([, heading, pass, reason = '']) => (pass === undefined ? `| **${heading}** | |` : `| ${pass} | ${reason} |`))
+  return ['| pass | why here |', '| --- | --- |', ...rows].join('\n')
+}
+
 /** What each named part consists of. */
-const PARTS: Readonly<Record<string, () => string>> = { explain: explainSample, library: libraryExample }
+const PARTS: Readonly<Record<string, () => string>> = { explain: explainSample, library: libraryExample, passes: passTable }
 
 /** `text` with all its generated parts made anew. */
 function filled(text: string): string {
@@ -45,7 +53,7 @@ function filled(text: string): string {
 }
 
 const check = process.argv.includes('--check')
-for (const name of ['README.md']) {
+for (const name of ['README.md', 'docs/ARCHITECTURE.md']) {
   const path = join(root, name)
   const before = readFileSync(path, 'utf8')
   const after = filled(before)
