@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Config, IdMapping } from '../config/types.ts'
 import { TsrunError } from '../errors/error.ts'
 import { systemError } from '../errors/wording.ts'
+import { userNames } from './users.ts'
 
 type Kind = 'uid' | 'gid'
 
@@ -42,25 +43,18 @@ function write(pid: number, file: string, content: string, pointer: string): voi
 
 async function mapWithHelper(kind: Kind, pid: number, map: readonly IdMapping[], own: Readonly<Record<Kind, number>>): Promise<void> {
   const { execFileSync } = await import('node:child_process')
-  const { userInfo } = await import('node:os')
   const args = [String(pid), ...map.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))]
   try {
     execFileSync(`new${kind}map`, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: helperPath() } })
   } catch (cause) {
-    throw helperFailure(kind, map, own, userInfo().username, cause)
+    throw helperFailure(kind, map, own, cause)
   }
 }
 
 /** PATH first; engines may call us without one. */
 const helperPath = (): string => `${process.env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`
 
-function helperFailure(
-  kind: Kind,
-  map: readonly IdMapping[],
-  own: Readonly<Record<Kind, number>>,
-  user: string,
-  cause: unknown
-): TsrunError {
+function helperFailure(kind: Kind, map: readonly IdMapping[], own: Readonly<Record<Kind, number>>, cause: unknown): TsrunError {
   const pointer = `/linux/${kind}Mappings`
   const helper = `new${kind}map`
   const { code, stderr } = cause as { code?: string; stderr?: Buffer }
@@ -71,6 +65,8 @@ function helperFailure(
     })
   }
   const said = (stderr?.toString() ?? '').trim().replace(`${helper}: `, '')
+  // subuid(5) takes a number in the place of a name.
+  const user = userNames()(own.uid).replace('#', '')
   const missing = map.find(({ hostID, size }) => !(size === 1 && hostID === own[kind]) && !isGranted(kind, user, own.uid, hostID, size))
   const hint = missing === undefined ? undefined : `add the line "${user}:${missing.hostID}:${missing.size}" to /etc/sub${kind}`
   return new TsrunError('unsupported', `cannot write the ${kind} map: ${helper}: ${said} [${pointer}]`, {

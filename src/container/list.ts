@@ -1,10 +1,11 @@
 /** `list`: all containers of a root directory. */
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { systemError } from '../errors/wording.ts'
 import { rootDirectory } from './root.ts'
 import { stateDocument, statusOf } from './status.ts'
 import { listIds, readRecord, stateDirectory } from './store.ts'
 import type { ContainerState, RuntimeOptions } from './types.ts'
+import { userNames } from './users.ts'
 
 /**
  * The states of all containers, by id. One that cannot be read is a warning. The default root need not exist; one that was named must.
@@ -28,23 +29,4 @@ export async function list(options: RuntimeOptions = {}): Promise<readonly Conta
       return []
     }
   })
-}
-
-/** From uid to name by /etc/passwd, which is read once and only if there is a container; `#uid` when there is none. */
-function userNames(): (uid: number) => string {
-  let lines: string[][] | undefined
-  return (uid) => {
-    lines ??= readPasswd()
-    return lines.find((fields) => fields[2] === String(uid))?.[0] ?? `#${uid}`
-  }
-}
-
-function readPasswd(): string[][] {
-  try {
-    return readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'))
-  } catch {
-    return []
-  }
 }
