@@ -38,7 +38,7 @@ t.test('a mistake is told on both outputs, and in the log', async (t) => {
 })
 
 t.test('what is not built yet says so', async (t) => {
-  t.same(tsrun(['exec', 'c', 'ls']), { status: 1, stdout: '', stderr: 'tsrun: "exec" is not built yet\n' })
+  t.same(tsrun(['checkpoint', 'c']), { status: 1, stdout: '', stderr: 'tsrun: "checkpoint" is not built yet\n' })
 })
 
 t.test('wrong global options are refused', async (t) => {
