@@ -56,8 +56,8 @@ function standardInput(): string {
 /** The options as `linux.resources`. An option that is not given, or empty, changes nothing. */
 function resourcesOf(flags: Flags): Resources {
   const integer = (name: keyof Flags, signed: boolean) =>
-    valueOf(flags, name, (text) => parseInteger(text, signed), signed ? 'is no integer of 64 bits' : 'is no unsigned integer of 64 bits')
-  const size = (name: keyof Flags) => valueOf(flags, name, parseSize, 'is no size, such as 512m or -1 for no limit')
+    limitOf(flags, name, (text) => parseInteger(text, signed), signed ? 'is no integer of 64 bits' : 'is no unsigned integer of 64 bits')
+  const size = (name: keyof Flags) => limitOf(flags, name, parseSize, 'is no size, such as 512m or -1 for no limit')
   const document = {
     blockIO: { weight: flags['blkio-weight'] },
     cpu: {
@@ -83,7 +83,7 @@ function resourcesOf(flags: Flags): Resources {
   return withoutUndefined(document) as Resources
 }
 
-function valueOf(flags: Flags, name: keyof Flags, parse: (text: string) => Int64 | undefined, why: string): Int64 | undefined {
+function limitOf(flags: Flags, name: keyof Flags, parse: (text: string) => Int64 | undefined, why: string): Int64 | undefined {
   const text = flags[name]
   if (text === undefined || text === '') return undefined
   const value = parse(String(text))
