@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Hook, Hooks } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, start, state } from '../../src/index.ts'
+import { SPEC_VERSION } from '../../src/version.ts'
 import { asRoot, type Sandbox, sandbox } from '../harness.ts'
 
 const SIGKILL = 9
@@ -36,13 +37,13 @@ t.test('all kinds, in order, with the state on stdin', { skip: asRoot }, async (
   }))
   const { pid } = await create(all)
   const of = (kind: string, index: number, status: string, more = {}) =>
-    `${kind} ${index} ${JSON.stringify({ ociVersion: '1.0.2', id, status, ...more, bundle })}`
+    `${kind} ${index} ${JSON.stringify({ ociVersion: SPEC_VERSION, id, status, ...more, bundle })}`
   const creating = ['prestart', 'createRuntime', 'createContainer'].flatMap((kind) => [0, 1].map((i) => of(kind, i, 'creating', { pid })))
   t.same(lines(), creating)
   t.notOk(existsSync(join(bundle, 'rootfs/state')))
   await start(id, options)
   const [document, uid, pwd, ...env] = readFileSync(join(bundle, 'rootfs/state'), 'utf8').trim().split('\n')
-  t.same(JSON.parse(document!), { ociVersion: '1.0.2', id, status: 'created', pid, bundle })
+  t.same(JSON.parse(document!), { ociVersion: SPEC_VERSION, id, status: 'created', pid, bundle })
   t.equal(uid, '0')
   t.equal(pwd, '/')
   t.match(env.join(' '), /TERM=xterm/, "without env it has the container's")

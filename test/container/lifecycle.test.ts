@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, list, start, state } from '../../src/index.ts'
+import { SPEC_VERSION } from '../../src/version.ts'
 import type { Overrides } from '../config.ts'
 import { asRoot, type Sandbox, sandbox } from '../harness.ts'
 
@@ -28,7 +29,7 @@ t.test('a life: created, running, stopped, gone', { skip: asRoot }, async (t) =>
   const before = box.snapshot()
 
   const created = await create(all)
-  t.match(created, { id, status: 'created', bundle, rootfs: join(bundle, 'rootfs'), ociVersion: '1.0.2', owner: '' })
+  t.match(created, { id, status: 'created', bundle, rootfs: join(bundle, 'rootfs'), ociVersion: SPEC_VERSION, owner: '' })
   t.ok(created.pid > 1)
   t.match(created.created, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$/)
   t.same(await state(id, options), created)
