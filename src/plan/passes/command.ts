@@ -141,15 +141,26 @@ function inPath(candidate: Candidate, after: number): Step[] {
 
 // ---------------------------------------------------------------- start
 
-/** Nothing but the standard streams and the descriptors that were asked for goes into the command (CVE-2024-21626). */
-export const closeDescriptors: ProcessPass = (input) => [
-  {
-    call: 'close_range',
-    args: [3 + input.options.preserveFds, -1, CLOSE_RANGE_CLOEXEC],
-    pointer: '',
-    says: 'mark all other descriptors close-on-exec'
-  }
-]
+/**
+ * Nothing but the standard streams and the descriptors that were asked for goes into the command (CVE-2024-21626), and a container that waits
+ * holds on to nothing but what it waits on: whoever has the other end of the console socket sees its end now.
+ */
+export const closeDescriptors: ProcessPass = (input) => {
+  const first = 3 + input.options.preserveFds
+  const passed = input.fds.filter(({ name }) => name !== 'sync' && name !== 'start')
+  return [
+    {
+      call: 'close_range',
+      args: [first + input.fds.length, -1, 0],
+      pointer: '',
+      says: 'close all descriptors that the program has opened'
+    },
+    ...passed.map(
+      ({ name, fd }): Step => ({ call: 'close', args: [fd], on: { EBADF: 'next' }, pointer: '', says: `close the descriptor ${name}` })
+    ),
+    { call: 'close_range', args: [first, -1, CLOSE_RANGE_CLOEXEC], pointer: '', says: 'mark all other descriptors close-on-exec' }
+  ]
+}
 
 /** Everything is prepared. */
 export const ready: ProcessPass = (input) => askRuntime(input, 'ready', '', 'wait for the runtime')
