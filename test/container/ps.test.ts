@@ -21,9 +21,10 @@ t.test('all processes of a container, with the pids of the host', { skip: asRoot
   const { pid } = await create({ ...options, id, bundle: box.bundle(TWO) })
   t.same(await ps(id, options), [pid], 'only init, as long as it is created')
   await start(id, options)
-  t.ok(await eventually(async () => (await ps(id, options)).length === 3))
-  const commands = (await ps(id, options)).map((each) => readFileSync(`/proc/${each}/cmdline`, 'latin1').split('\0')[1])
-  t.same(commands.sort(), ['-c', '1000', '1001'])
+  const arguments_ = async () =>
+    (await ps(id, options)).map((each) => readFileSync(`/proc/${each}/cmdline`, 'latin1').split('\0')[1]).sort()
+  await eventually(async () => (await arguments_()).join() === '-c,1000,1001')
+  t.same(await arguments_(), ['-c', '1000', '1001'])
   await kill(id, 9, options)
   t.ok(await eventually(async () => (await ps(id, options)).length === 0), 'none when it has stopped')
   await deleteContainer(id, options)

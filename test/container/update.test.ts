@@ -78,7 +78,8 @@ const CASES: Readonly<Record<string, { readonly config?: Overrides<Config>; read
   },
   cpuset: { calls: [['--cpuset-cpus', '0'], ['--cpuset-mems', '0'], ['--cpuset-cpus', '999'], { cpu: { cpus: '0-1', mems: '0' } }] },
   weight: { calls: [['--blkio-weight', '500'], { blockIO: { weight: 20 } }] },
-  'several at once': { calls: [['--memory', '64m', '--pids-limit', '10', '--cpu-share', '100', '--cpuset-cpus', '0']] },
+  'several at once': { calls: [['--memory', '64m', '--pids-limit', '10', '--cpu-share', '100', '--cpu-quota', '20000']] },
+  'several at once, one refused': { calls: [['--memory', '64m', '--pids-limit', '10', '--cpu-share', '100', '--cpuset-cpus', '999']] },
   'what does not exist': {
     calls: [
       ['--memory', 'much'],
@@ -101,10 +102,16 @@ const CASES: Readonly<Record<string, { readonly config?: Overrides<Config>; read
   'nothing at all': { config: limited({ memory: { limit: 64 << 20 }, pids: { limit: 20 } }), calls: [[]] }
 }
 
-/** Lines that differ, and why. */
-const INTENDED: Readonly<Record<string, string>> = {
-  'cpu 7. cpu.shares: 256': 'runc writes shares of 1, of which the kernel makes 2, and refuses them then; tsrun changes nothing'
-}
+/** Lines that may differ, `case N. line`, and why. */
+const INTENDED: readonly { readonly line: RegExp; readonly because: string }[] = [
+  {
+    line: /^cpu 7\. cpu\.shares: /,
+    because: 'runc writes shares of 1, of which the kernel makes 2, and refuses them then; tsrun changes nothing'
+  },
+  { line: /\. cpu\.weight: /, because: 'the conversion from shares is that of runc 1.3.2 and later, quadratic' },
+  { line: /^cpu 7\. exit status/, because: 'runc 1.1 converts shares of 1 for v2 into a number below 0' },
+  { line: /^several at once, one refused /, because: 'runc leaves what it had written before; tsrun puts it back' }
+]
 
 const documentText = (document: Resources): string =>
   JSON.stringify(document, (_, value) => (typeof value === 'bigint' ? `@${value}@` : value)).replace(/"@(\d+)@"/g, '$1')
@@ -128,6 +135,8 @@ function lives(box: Sandbox, side: 'runc' | 'tsrun', config: Overrides<Config>, 
   return lines
 }
 
+const isIntended = (line: string): boolean => INTENDED.some((each) => each.line.test(line))
+
 t.test(
   'the same calls to runc and tsrun make the same limits',
   { skip: asRoot || needs({ commands: ['runc'], controllers: ['memory', 'pids', 'cpu'] }) },
@@ -138,7 +147,7 @@ t.test(
         const errors: string[] = []
         const [runc, tsrun] = (['runc', 'tsrun'] as const).map((side) => lives(box, side, config, calls, errors)) as [string[], string[]]
         const differing = tsrun.flatMap((line, index) =>
-          line === runc[index] || `${name} ${line}` in INTENDED ? [] : [`tsrun ${line}`, `runc ${runc[index]}`]
+          line === runc[index] || isIntended(`${name} ${line}`) ? [] : [`tsrun ${line}`, `runc ${runc[index]}`]
         )
         t.same(differing.length > 0 ? [...differing, ...errors] : [], [])
         t.ok(runc.length > calls.length * 5, 'there are limits to compare')
