@@ -12,6 +12,8 @@ import {
   cmp,
   cmpRegister,
   distance,
+  ldr,
+  ldrb,
   ldrX,
   ldrXLabel,
   lsl,
@@ -21,60 +23,98 @@ import {
   str,
   strX,
   sub,
-  svc
+  svc,
+  tbz
 } from './arm64.ts'
-import { label, type Program } from './assemble.ts'
-import { RLIMIT_NOFILE, SIG_IGN, SIGPIPE, SIGXFSZ, StubBit } from './stub-value.ts'
+import { type Instruction, label, type Program } from './assemble.ts'
+import { LAST_SIGNAL, RLIMIT_NOFILE, SIG_IGN, StubBit } from './stub-value.ts'
+import { ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
 
 /** x16 and x17 are left out: they are free at every branch that a linker may have extended. */
-const saved = ['x0', 'x1', 'x2', 'x3', 'x8', 'x9', 'x10', 'x11'] as const
-/** A struct rlimit, then a struct sigaction, on the stack. */
-const BUFFER_SIZE = 32
-const FRAME_SIZE = BUFFER_SIZE + 8 * saved.length
+const saved = ['x0', 'x1', 'x2', 'x3', 'x8', 'x9', 'x10', 'x11', 'x12', 'x13'] as const
+const SAVED_SIZE = 8 * saved.length
+/** On the stack: a struct rlimit, then struct sigactions, then a path (PATH_MAX). An immediate has 12 bits, so it is made in two halves. */
+const BUFFER_SIZE = 4096
+const HALF = BUFFER_SIZE / 2
 const AT_FLAGS = 8
+const SLASH = 0x2f
+const SIGN_BIT = 31
 
-/** Sets `bit` in w11 when `signal` is ignored. */
-const lookAt = (signal: number, bit: number): Program => [
-  movz('x0', signal),
-  movz('x1', 0),
-  add('x2', 'sp', 0),
-  movz('x3', 8),
-  movz('x8', syscallNumber('arm64', 'rt_sigaction')),
-  svc,
-  cbnz('x0', `seen${signal}`),
-  ldrX('x0', 'sp'),
-  cmp('x0', SIG_IGN),
-  bCond('ne', `seen${signal}`),
-  add('w11', 'w11', bit),
-  label(`seen${signal}`)
+/** Any 32-bit value. */
+const set = (register: 'w1' | 'w2' | 'w9', value: number): Instruction[] => [
+  movz(register, value & 0xffff),
+  movk(register, value >>> 16, 16)
 ]
 
-/** Ends with a jump to the label `entry`. */
-export const program: Program = [
-  sub('sp', 'sp', FRAME_SIZE),
-  ...saved.map((register, i) => strX(register, 'sp', BUFFER_SIZE + 8 * i)),
-
+/** w10: the soft limit. */
+const limit: Program = [
   movz('x0', 0),
   movz('x1', RLIMIT_NOFILE),
   movz('x2', 0),
   add('x3', 'sp', 0),
   movz('x8', syscallNumber('arm64', 'prlimit64')),
   svc,
-  cbnz('x0', 'leave'),
+  ...set('w9', 0xffff_ffff),
+  cbnz('x0', 'unlimited'),
   ldrX('x10', 'sp'),
-  movz('w9', 0xffff),
-  movk('w9', 0xffff, 16),
   cmpRegister('x10', 'x9'),
   bCond('lo', 'limit'),
+  label('unlimited'),
   orr('x10', 'xzr', 'x9'),
-  label('limit'),
+  label('limit')
+]
 
-  movz('w11', StubBit.magic >>> 16, 16),
-  ...lookAt(SIGPIPE, StubBit.sigpipeIgnored),
-  ...lookAt(SIGXFSZ, StubBit.sigxfszIgnored),
+/** w11: the signals, from the last, which ends up highest. */
+const signals: Program = [
+  movz('x11', 0),
+  movz('x12', LAST_SIGNAL),
+  label('signal'),
+  lsl('x11', 'x11', 1),
+  orr('x0', 'xzr', 'x12'),
+  movz('x1', 0),
+  add('x2', 'sp', 0),
+  movz('x3', 8),
+  movz('x8', syscallNumber('arm64', 'rt_sigaction')),
+  svc,
+  cbnz('x0', 'heeded'),
+  ldrX('x0', 'sp'),
+  cmp('x0', SIG_IGN),
+  bCond('ne', 'heeded'),
+  add('x11', 'x11', 1),
+  label('heeded'),
+  sub('x12', 'x12', 1),
+  cbnz('x12', 'signal'),
+  ...set('w1', StubBit.magic),
+  orr('w11', 'w11', 'w1')
+]
 
-  // argc, argv, NULL, envp, NULL, auxv
-  add('x9', 'sp', FRAME_SIZE),
+/** The path of a directory that is out of reach begins with "(unreachable)" (getcwd(2)). */
+const directory: Program = [
+  add('x0', 'sp', 0),
+  movz('x1', BUFFER_SIZE),
+  movz('x8', syscallNumber('arm64', 'getcwd')),
+  svc,
+  tbz('w0', SIGN_BIT, 'path'),
+  b('gone'),
+  label('path'),
+  ldrb('w0', 'sp'),
+  cmp('w0', SLASH),
+  bCond('eq', 'there'),
+  label('gone'),
+  movz('w0', SLASH),
+  str('w0', 'sp'),
+  add('x0', 'sp', 0),
+  movz('x8', syscallNumber('arm64', 'chdir')),
+  svc,
+  ...set('w1', StubBit.cwdGone),
+  orr('w11', 'w11', 'w1'),
+  label('there')
+]
+
+/** argc, argv, NULL, envp, NULL, auxv. Behind the last string lies a word of the kernel's, so four bytes can always be read. */
+const environment: Program = [
+  add('x9', 'sp', HALF),
+  add('x9', 'x9', HALF + SAVED_SIZE),
   ldrX('x0', 'x9'),
   lsl('x0', 'x0', 3),
   addRegister('x9', 'x9', 'x0'),
@@ -82,7 +122,26 @@ export const program: Program = [
   label('envp'),
   ldrX('x0', 'x9'),
   add('x9', 'x9', 8),
-  cbnz('x0', 'envp'),
+  cbz('x0', 'auxv'),
+  ldr('w1', 'x0'),
+  ...ENGINE_VARIABLES.flatMap((name) => [...set('w2', wordOf(name)), cmpRegister('w1', 'w2'), bCond('eq', 'disarm')]),
+  b('envp'),
+  label('disarm'),
+  str('wzr', 'x0'),
+  b('envp')
+]
+
+/** Ends with a jump to the label `entry`. */
+export const program: Program = [
+  sub('sp', 'sp', SAVED_SIZE),
+  ...saved.map((register, i) => strX(register, 'sp', 8 * i)),
+  sub('sp', 'sp', HALF),
+  sub('sp', 'sp', HALF),
+  ...limit,
+  ...signals,
+  ...directory,
+  ...environment,
+
   label('auxv'),
   ldrX('x0', 'x9'),
   cbz('x0', 'leave'),
@@ -95,8 +154,10 @@ export const program: Program = [
   str('w11', 'x9', 12),
 
   label('leave'),
-  ...saved.map((register, i) => ldrX(register, 'sp', BUFFER_SIZE + 8 * i)),
-  add('sp', 'sp', FRAME_SIZE),
+  add('sp', 'sp', HALF),
+  add('sp', 'sp', HALF),
+  ...saved.map((register, i) => ldrX(register, 'sp', 8 * i)),
+  add('sp', 'sp', SAVED_SIZE),
   // The entry may be further away than a branch reaches.
   adr('x16', 'offset'),
   ldrXLabel('x17', 'offset'),

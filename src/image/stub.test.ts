@@ -12,18 +12,24 @@ import { assemble, bytesOf, type Program } from './assemble.ts'
 import { elfHeaders, PT_NOTE } from './elf.ts'
 import { BASE, CODE_OFFSET, PROGRAM_HEADER_SIZE } from './record.ts'
 import { addEntryStub, readStubValue, type StubValue } from './stub.ts'
+import { ENGINE_VARIABLES } from './stub-variables.ts'
 import * as x64 from './x64.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'stub-'))
 t.teardown(() => rmSync(directory, { recursive: true }))
 
-/** Writes the first 256 bytes of the initial stack, then 8 bytes with a register that the stub has used, and exits. */
+/** Of the initial stack: with PADDING as its environment, the strings are in there, and there is as much. */
+const DUMP_SIZE = 20_480
+/** Some program may reverse the order, and the kernel leaves a gap of up to 8 KiB below the strings. */
+const PADDING = ['A', 'Z'].map((name) => `${name}=${name.repeat(10_000)}`) as [string, string]
+
+/** Writes the start of the initial stack, then 8 bytes with a register that the stub has used, and exits. */
 const dump: Readonly<Record<Architecture, Program>> = {
   x64: [
     x64.mov('r12', 'rdx'),
     x64.mov('rsi', 'rsp'),
     x64.movImmediate('edi', 1),
-    x64.movImmediate('edx', 256),
+    x64.movImmediate('edx', DUMP_SIZE),
     x64.movImmediate('eax', syscallNumber('x64', 'write')),
     x64.syscall,
     x64.push('r12'),
@@ -40,7 +46,7 @@ const dump: Readonly<Record<Architecture, Program>> = {
     arm64.add('x12', 'x11', 0),
     arm64.movz('x0', 1),
     arm64.add('x1', 'sp', 0),
-    arm64.movz('x2', 256),
+    arm64.movz('x2', DUMP_SIZE),
     arm64.movz('x8', syscallNumber('arm64', 'write')),
     arm64.svc,
     arm64.sub('sp', 'sp', 16),
@@ -77,32 +83,44 @@ function flagsOf(stack: Buffer): bigint | undefined {
   return undefined
 }
 
-/** Runs a shell that changes what it inherits, and becomes the program. */
-function runAfter(change: string, command: readonly string[], env: NodeJS.ProcessEnv = {}): Buffer {
-  const { stdout, status, stderr } = spawnSync('/bin/sh', ['-c', `${change}; exec "$@"`, 'sh', ...command], { env, timeout: 20_000 })
+/** Runs a shell that changes what it inherits, and becomes the program with the environment `env`. */
+function runAfter(change: string, command: readonly string[], env: readonly string[] = []): Buffer {
+  const args = ['-c', `${change}; exec /usr/bin/env -i "$@"`, 'sh', ...env, ...command]
+  const { stdout, status, stderr } = spawnSync('/bin/sh', args, { cwd: directory, env: { PATH: '/usr/bin:/bin' }, timeout: 20_000 })
   if (status !== 0) throw new Error(`exit status ${status}: ${stderr}`)
   return stdout
 }
 
 const CHANGES: readonly (readonly [string, Omit<StubValue, 'present'>])[] = [
-  ['ulimit -Sn 777', { softNofile: 777, sigpipeIgnored: false, sigxfszIgnored: false }],
-  ['ulimit -Sn 64; trap "" PIPE', { softNofile: 64, sigpipeIgnored: true, sigxfszIgnored: false }],
-  ['ulimit -Sn 65; trap "" XFSZ', { softNofile: 65, sigpipeIgnored: false, sigxfszIgnored: true }],
-  ['ulimit -Sn 66; trap "" PIPE XFSZ', { softNofile: 66, sigpipeIgnored: true, sigxfszIgnored: true }]
+  ['ulimit -Sn 777', { softNofile: 777, ignored: [], cwdGone: false }],
+  ['ulimit -Sn 64; trap "" PIPE', { softNofile: 64, ignored: [13], cwdGone: false }],
+  ['ulimit -Sn 65; trap "" XFSZ', { softNofile: 65, ignored: [25], cwdGone: false }],
+  ['ulimit -Sn 66; trap "" HUP INT SEGV PIPE PWR SYS', { softNofile: 66, ignored: [1, 2, 11, 13, 30, 31], cwdGone: false }],
+  ['ulimit -Sn 67; mkdir d; cd d; rmdir ../d', { softNofile: 67, ignored: [], cwdGone: true }]
 ]
+
+/** What the stub empties, and what only looks like it. */
+const VARIABLES = ['BUN_=', 'BUN_BE_BUN=1', 'NODE_CHANNEL_FD=3', 'JSC_x=', 'WTF_x=', 'SIMDUTF_=', 'B=', 'ABUN_=1', 'bun_=1', 'BUNNY=1']
 
 for (const arch of ['x64', 'arm64'] as const)
   t.test(`a program for ${arch} finds what its caller had`, { skip: cannotRun(arch) }, async (t) => {
     const path = join(directory, `dump-${arch}`)
     writeFileSync(path, dumper(arch), { mode: 0o755 })
-    const before = runAfter(':', emulate(arch, path))
+    const run = (change: string, ...env: string[]) => runAfter(change, emulate(arch, path), [PADDING[0], ...env, PADDING[1]])
+    const before = run(':', ...VARIABLES)
     t.equal(flagsOf(before), 0n, 'the kernel leaves AT_FLAGS empty')
+    t.equal(before.length, DUMP_SIZE + 8)
+    for (const variable of VARIABLES) t.ok(before.includes(`\0${variable}\0`), variable)
     writeFileSync(path, addEntryStub(dumper(arch)), { mode: 0o755 })
     for (const [change, expected] of CHANGES) {
-      const after = runAfter(change, emulate(arch, path))
+      const after = run(change, ...VARIABLES)
       t.same(readStubValue(flagsOf(after)!), { present: true, ...expected }, change)
-      t.same(after.subarray(256), before.subarray(256), 'registers are as they were')
+      t.same(after.subarray(DUMP_SIZE), before.subarray(DUMP_SIZE), 'registers are as they were')
       t.equal(after.readBigUInt64LE(0), 1n, 'argc')
+      for (const variable of VARIABLES) {
+        const disarmed = ENGINE_VARIABLES.some((name) => variable.startsWith(name))
+        t.ok(after.includes(disarmed ? `\0\0\0\0${variable.slice(4)}\0` : `\0${variable}\0`), variable)
+      }
     }
   })
 
@@ -121,19 +139,19 @@ t.test('the engine that runs this test finds it through getauxval', async (t) =>
 t.test('a position-independent executable still runs', async (t) => {
   const path = join(directory, 'sh')
   writeFileSync(path, addEntryStub(readFileSync('/bin/sh')), { mode: 0o755 })
-  t.equal(runAfter(':', [path, '-c', 'echo "$0 $A"', 'zero'], { A: 'a' }).toString(), 'zero a\n')
+  t.equal(runAfter(':', [path, '-c', 'echo "$0 $A"', 'zero'], ['A=a']).toString(), 'zero a\n')
 })
 
 t.test('without the stub nothing is there', async (t) => {
-  const absent = { present: false, softNofile: undefined, sigpipeIgnored: false, sigxfszIgnored: false }
+  const absent = { present: false, softNofile: undefined, ignored: [], cwdGone: false }
   t.same(readStubValue(0n), absent)
   t.same(readStubValue(1n), absent)
-  t.same(readStubValue(0xffff_ffff_ffff_ffffn), absent)
+  t.same(readStubValue(0x0000_0100_0000_0000n), absent)
 })
 
 t.test('an infinite limit is undefined', async (t) => {
-  t.same(readStubValue(0x7473_0000_ffff_ffffn), { present: true, softNofile: undefined, sigpipeIgnored: false, sigxfszIgnored: false })
-  t.equal(readStubValue(0x7473_0000_ffff_fffen).softNofile, 0xffff_fffe)
+  t.same(readStubValue(0x0004_0100_ffff_ffffn), { present: true, softNofile: undefined, ignored: [], cwdGone: false })
+  t.equal(readStubValue(0x0004_0100_ffff_fffen).softNofile, 0xffff_fffe)
 })
 
 t.test('what cannot get a stub is refused', async (t) => {

@@ -1,10 +1,16 @@
 /**
- * A stub at the entry of the engine's executable that keeps what the engine is about to change.
+ * A stub at the entry of the engine's executable, for what must happen before the engine starts.
  *
- * Bun raises the soft RLIMIT_NOFILE and ignores SIGPIPE and SIGXFSZ before JavaScript can look; yet a container inherits what the
- * *caller* had. So the entry point of our executable leads to a few dozen instructions that ask the kernel for both, and keep them
- * where nothing else looks: in the value of AT_FLAGS, which is 0 on every kernel, in the auxiliary vector that lies on the initial stack.
- * The stub then goes on to the real entry with all registers as they were. It has no memory of its own and links to nothing.
+ * - It keeps what the engine is about to change. Bun raises the soft RLIMIT_NOFILE, ignores SIGPIPE and SIGXFSZ, and handles SIGSEGV and
+ *   others before JavaScript can look; yet a container inherits what the *caller* had.
+ * - It empties the variables by which the engine is told to do something else (stub-variables.ts). They stay in their places, with an
+ *   empty name: envp cannot get shorter, since libc finds the auxiliary vector behind it.
+ * - It leaves a working directory that has no path any more, in which Bun refuses to start.
+ *
+ * The entry point of our executable leads to a few dozen instructions that ask the kernel for all this, and keep it where nothing else
+ * looks: in the value of AT_FLAGS, which no program of today uses, in the auxiliary vector that lies on the initial stack. The stub then
+ * goes on to the real entry with all registers as they were. It has no memory of its own and links to nothing. The dynamic linker has done
+ * its work before: what LD_PRELOAD and the like name is loaded as for any other program.
  * JavaScript reads it with getauxval(AT_FLAGS) and `readStubValue`.
  */
 import type { Architecture } from '../abi/syscalls.ts'

@@ -1,12 +1,14 @@
 /** The entry stub for x86-64; stub.ts says what it is for. Entered with rsp at argc, and with registers that it must not change. */
 import { syscallNumber } from '../abi/syscalls.ts'
 import { label, type Program } from './assemble.ts'
-import { RLIMIT_NOFILE, SIG_IGN, SIGPIPE, SIGXFSZ, StubBit } from './stub-value.ts'
+import { LAST_SIGNAL, RLIMIT_NOFILE, SIG_IGN, StubBit } from './stub-value.ts'
+import { ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
 import {
   add,
   at,
   cmp,
   cmpImmediate,
+  inc,
   indexed,
   jcc,
   jmp,
@@ -14,6 +16,7 @@ import {
   load,
   mov,
   movImmediate,
+  movzxByte,
   or,
   pop,
   push,
@@ -25,26 +28,91 @@ import {
 } from './x64.ts'
 
 const saved = ['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11'] as const
-/** A struct rlimit, then a struct sigaction, on the stack. */
-const BUFFER_SIZE = 32
+/** On the stack: a struct rlimit, then struct sigactions, then a path (PATH_MAX). */
+const BUFFER_SIZE = 4096
 const AT_FLAGS = 8
+const SLASH = 0x2f
 
-/** Sets `bit` in r9d when `signal` is ignored. */
-const lookAt = (signal: number, bit: number): Program => [
+/** r8d: the soft limit. */
+const limit: Program = [
+  movImmediate('eax', syscallNumber('x64', 'prlimit64')),
+  xor('edi', 'edi'),
+  movImmediate('esi', RLIMIT_NOFILE),
+  xor('edx', 'edx'),
+  mov('r10', 'rsp'),
+  syscall,
+  movImmediate('ecx', 0xffff_ffff),
+  test('rax', 'rax'),
+  jcc('ne', 'unlimited'),
+  load('r8', at('rsp')),
+  cmp('r8', 'rcx'),
+  jcc('b', 'limit'),
+  label('unlimited'),
+  mov('r8', 'rcx'),
+  label('limit')
+]
+
+/** r9d: the signals, from the last, which ends up highest. A system call leaves rdi as it is. */
+const signals: Program = [
+  xor('r9d', 'r9d'),
+  movImmediate('edi', LAST_SIGNAL),
+  label('signal'),
+  lea('r9', indexed('r9', 'r9', 1)),
   movImmediate('eax', syscallNumber('x64', 'rt_sigaction')),
-  movImmediate('edi', signal),
   xor('esi', 'esi'),
   mov('rdx', 'rsp'),
   movImmediate('r10d', 8),
   syscall,
   test('rax', 'rax'),
-  jcc('ne', `seen${signal}`),
+  jcc('ne', 'heeded'),
   load('rax', at('rsp')),
   cmpImmediate('rax', SIG_IGN),
-  jcc('ne', `seen${signal}`),
-  movImmediate('eax', bit),
+  jcc('ne', 'heeded'),
+  inc('r9d'),
+  label('heeded'),
+  sub('edi', 1),
+  jcc('ne', 'signal'),
+  movImmediate('eax', StubBit.magic),
+  or('r9d', 'eax')
+]
+
+/** The path of a directory that is out of reach begins with "(unreachable)" (getcwd(2)). */
+const directory: Program = [
+  movImmediate('eax', syscallNumber('x64', 'getcwd')),
+  mov('rdi', 'rsp'),
+  movImmediate('esi', BUFFER_SIZE),
+  syscall,
+  test('rax', 'rax'),
+  jcc('l', 'gone'),
+  movzxByte('eax', at('rsp')),
+  cmpImmediate('eax', SLASH),
+  jcc('e', 'there'),
+  label('gone'),
+  movImmediate('eax', SLASH),
+  store(at('rsp'), 'eax'),
+  movImmediate('eax', syscallNumber('x64', 'chdir')),
+  syscall,
+  movImmediate('eax', StubBit.cwdGone),
   or('r9d', 'eax'),
-  label(`seen${signal}`)
+  label('there')
+]
+
+/** rbx at argc: argc, argv, NULL, envp, NULL, auxv. Behind the last string lies a word of the kernel's, so four bytes can always be read. */
+const environment: Program = [
+  load('rax', at('rbx')),
+  lea('rbx', indexed('rbx', 'rax', 8, 16)),
+  label('envp'),
+  load('rax', at('rbx')),
+  add('rbx', 8),
+  test('rax', 'rax'),
+  jcc('e', 'auxv'),
+  load('ecx', at('rax')),
+  ...ENGINE_VARIABLES.flatMap((name) => [cmpImmediate('ecx', wordOf(name)), jcc('e', 'disarm')]),
+  jmp('envp'),
+  label('disarm'),
+  xor('ecx', 'ecx'),
+  store(at('rax'), 'ecx'),
+  jmp('envp')
 ]
 
 /** Ends with a jump to the label `entry`. */
@@ -52,34 +120,11 @@ export const program: Program = [
   ...saved.map(push),
   lea('rbx', at('rsp', 8 * saved.length)),
   sub('rsp', BUFFER_SIZE),
+  ...limit,
+  ...signals,
+  ...directory,
+  ...environment,
 
-  movImmediate('eax', syscallNumber('x64', 'prlimit64')),
-  xor('edi', 'edi'),
-  movImmediate('esi', RLIMIT_NOFILE),
-  xor('edx', 'edx'),
-  mov('r10', 'rsp'),
-  syscall,
-  test('rax', 'rax'),
-  jcc('ne', 'leave'),
-  load('r8', at('rsp')),
-  movImmediate('ecx', 0xffff_ffff),
-  cmp('r8', 'rcx'),
-  jcc('b', 'limit'),
-  mov('r8', 'rcx'),
-  label('limit'),
-
-  movImmediate('r9d', StubBit.magic),
-  ...lookAt(SIGPIPE, StubBit.sigpipeIgnored),
-  ...lookAt(SIGXFSZ, StubBit.sigxfszIgnored),
-
-  // argc, argv, NULL, envp, NULL, auxv
-  load('rax', at('rbx')),
-  lea('rbx', indexed('rbx', 'rax', 8, 16)),
-  label('envp'),
-  load('rax', at('rbx')),
-  add('rbx', 8),
-  test('rax', 'rax'),
-  jcc('ne', 'envp'),
   label('auxv'),
   load('rax', at('rbx')),
   test('rax', 'rax'),

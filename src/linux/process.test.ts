@@ -16,7 +16,8 @@ import {
   startTime,
   umask,
   waitPid,
-  waitPidAsync
+  waitPidAsync,
+  workingDirectoryGone
 } from './process.ts'
 import { poll } from './socket.ts'
 import { spawnProgram } from './spawn.ts'
@@ -118,16 +119,40 @@ t.test('limits of another process, and the mask', async (t) => {
 t.test('what the caller had is what the launcher of this very process recorded', async (t) => {
   const { hard } = getLimit(0, RLIMITS.RLIMIT_NOFILE)
   t.teardown(() => delete process.env.TSRUN_CALLER)
-  process.env.TSRUN_CALLER = `${process.pid}:77:0000000001001000`
+  process.env.TSRUN_CALLER = `${process.pid}:77:0000000001001001:`
   t.same(callerLimits(), { nofile: { soft: 77, hard: Number(hard) } })
-  t.same(ignoredByCaller(), [SIGPIPE, SIGXFSZ])
-  process.env.TSRUN_CALLER = `${process.pid}:unlimited:0000000001000000`
+  t.same(ignoredByCaller(), [1, SIGPIPE, SIGXFSZ])
+  process.env.TSRUN_CALLER = `${process.pid}:unlimited:fffffffe00000000:gone`
   t.same(callerLimits(), {})
-  t.same(ignoredByCaller(), [SIGXFSZ])
+  t.same(ignoredByCaller(), [])
   const mask = '0000000001001000'
-  for (const other of ['77', `${process.pid + 1}:77:${mask}`, `${process.pid}:x:${mask}`, `${process.pid}:77:`, `${process.pid}:77`, '']) {
+  const pid = process.pid
+  for (const other of [
+    '77',
+    `${pid + 1}:77:${mask}:`,
+    `${pid}:x:${mask}:`,
+    `${pid}:77::`,
+    `${pid}:77:${mask}`,
+    `${pid}:77:${mask}:x`,
+    ''
+  ]) {
     process.env.TSRUN_CALLER = other
     t.same(callerLimits(), {}, JSON.stringify(other))
-    t.same(ignoredByCaller(), [], JSON.stringify(other))
+    t.equal(ignoredByCaller(), undefined, JSON.stringify(other))
   }
+})
+
+t.test('a working directory that is gone', async (t) => {
+  const directory = process.cwd()
+  t.teardown(() => {
+    process.chdir(directory)
+    delete process.env.TSRUN_CALLER
+  })
+  const mask = '0'.repeat(16)
+  process.env.TSRUN_CALLER = `${process.pid}:77:${mask}:gone`
+  t.notOk(workingDirectoryGone(), 'the program has gone somewhere else since')
+  process.chdir('/')
+  t.ok(workingDirectoryGone())
+  process.env.TSRUN_CALLER = `${process.pid}:77:${mask}:`
+  t.notOk(workingDirectoryGone(), '"/" is where we were started')
 })

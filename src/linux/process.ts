@@ -1,9 +1,8 @@
 /** Processes: pidfds, signals, waiting, what /proc tells about them, limits. */
 import { readFileSync } from 'node:fs'
 import { RLIMITS } from '../abi/prctl.ts'
-import { signalNumbers } from '../abi/signals.ts'
 import { packRlimit, unpackRlimit, type WaitStatus, waitStatus } from '../abi/structs.ts'
-import { readStubValue } from '../image/stub-value.ts'
+import { readStubValue, signalsOf } from '../image/stub-value.ts'
 import { AT_FLAGS, ECHILD, EINTR, PR_SET_CHILD_SUBREAPER, WNOHANG } from './constants.ts'
 import { type OwnedFd, ownResult } from './fd.ts'
 import { auxiliaryValue, check, syscall } from './ffi.ts'
@@ -172,9 +171,12 @@ export function getLimit(pid: number, resource: number): { soft: bigint; hard: b
 
 /** How this process was started, before the engine changed it. */
 interface Caller {
+  /** False when nobody has recorded it: the rest then says nothing. */
+  readonly present: boolean
   /** Soft limit of open files. */
   readonly softNofile?: number | undefined
   readonly ignored: readonly number[]
+  readonly cwdGone: boolean
 }
 
 /**
@@ -187,22 +189,30 @@ export function callerLimits(): { nofile?: { readonly soft: number; readonly har
   return soft === undefined || soft === Number(now.soft) ? {} : { nofile: { soft, hard: Number(now.hard) } }
 }
 
-/** Which of SIGPIPE and SIGXFSZ, which engines ignore, our caller ignored already; none when nobody has recorded it. */
-export const ignoredByCaller = (): readonly number[] => caller().ignored
+/** The standard signals that our caller ignored, before the engine ignored some and handled others; undefined when nobody has recorded them. */
+export function ignoredByCaller(): readonly number[] | undefined {
+  const { present, ignored } = caller()
+  return present ? ignored : undefined
+}
+
+/** True when we were started in a directory that was removed, or is out of reach: no engine starts there, so we are in `/` instead. */
+export const workingDirectoryGone = (): boolean => process.cwd() === '/' && caller().cwdGone
 
 /** In the executable, what its entry stub has kept; on Node, what bin/tsrun has recorded. */
 function caller(): Caller {
-  const { present, softNofile, sigpipeIgnored, sigxfszIgnored } = readStubValue(auxiliaryValue(AT_FLAGS))
-  if (!present) return recordedCaller()
-  const { SIGPIPE, SIGXFSZ } = signalNumbers
-  return { softNofile, ignored: [...(sigpipeIgnored ? [SIGPIPE] : []), ...(sigxfszIgnored ? [SIGXFSZ] : [])] }
+  const kept = readStubValue(auxiliaryValue(AT_FLAGS))
+  return kept.present ? kept : recordedCaller()
 }
 
-/** `PID:LIMIT:MASK`. The pid is ours, since exec keeps it: a record that some other process has left in the environment is not mistaken for it. */
+/** `PID:LIMIT:MASK:DIRECTORY`. The pid is ours, since exec keeps it: a record that some other process has left in the environment is not mistaken for it. */
 function recordedCaller(): Caller {
-  const [, pid, limit, mask] = /^(\d+):(\d{1,10}|unlimited):([0-9a-f]{16})$/.exec(process.env.TSRUN_CALLER ?? '') ?? []
-  if (Number(pid) !== process.pid || mask === undefined) return { ignored: [] }
-  const { SIGPIPE, SIGXFSZ } = signalNumbers
-  const ignored = [SIGPIPE, SIGXFSZ].filter((signal) => ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n)
-  return { softNofile: limit === 'unlimited' ? undefined : Number(limit), ignored }
+  const pattern = /^(\d+):(\d{1,10}|unlimited):[0-9a-f]{8}([0-9a-f]{8}):(gone)?$/
+  const [, pid, limit, mask, gone] = pattern.exec(process.env.TSRUN_CALLER ?? '') ?? []
+  if (Number(pid) !== process.pid || mask === undefined) return { present: false, ignored: [], cwdGone: false }
+  return {
+    present: true,
+    softNofile: limit === 'unlimited' ? undefined : Number(limit),
+    ignored: signalsOf(Number.parseInt(mask, 16)),
+    cwdGone: gone !== undefined
+  }
 }
