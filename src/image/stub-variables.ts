@@ -1,0 +1,22 @@
+/**
+ * Variables of the environment that tell the engine to do something else than to run the program in it: they are meant for other
+ * programs that the caller runs with the same engine. The entry stub empties them.
+ */
+
+/** The first four bytes of each name. Tried with Bun 1.4.5; others that it asks for (FORCE_COLOR, LANG, Malloc…, WebKitMalloc…) change nothing here. */
+export const ENGINE_VARIABLES = [
+  // BUN_BE_BUN: becomes the bun command. BUN_OPTIONS, BUN_INSPECT_PRELOAD: runs files before ours. BUN_INSPECT: waits for a debugger.
+  // BUN_JSC_…: all options of the JavaScript engine.
+  'BUN_',
+  // NODE_CHANNEL_FD: takes a descriptor, which may be one that the container was to get, for messages of a parent on Node.
+  'NODE',
+  // JSC_SIGNAL_FOR_GC: crashes with a number that cannot be caught.
+  'JSC_',
+  // WTF_numberOfProcessorCores: prints a warning.
+  'WTF_',
+  // SIMDUTF_FORCE_IMPLEMENTATION: refuses to start.
+  'SIMD'
+] as const
+
+/** Four characters as the little-endian word that a load of them gives. */
+export const wordOf = (name: string): number => new DataView(new TextEncoder().encode(name).buffer).getUint32(0, true)
