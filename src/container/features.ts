@@ -94,7 +94,9 @@ function seccomp(library: Libseccomp | undefined): Features['linux']['seccomp'] 
   const supported = library === undefined ? undefined : flagsOfKernel()
   if (library === undefined || supported === undefined) return { enabled: false }
   const names = Object.keys(actions) as SeccompAction[]
-  const uses = (action: SeccompAction): Sample => ({ linux: { seccomp: { syscalls: [{ names: ['read'], action }] } } })
+  // A profile that notifies must say whom.
+  const listener = (action: SeccompAction): object => (action === 'SCMP_ACT_NOTIFY' ? { listenerPath: '/x' } : {})
+  const uses = (action: SeccompAction): Sample => ({ linux: { seccomp: { syscalls: [{ names: ['read'], action }], ...listener(action) } } })
   return {
     enabled: true,
     actions: names.filter((action) => supports(uses(action))),
