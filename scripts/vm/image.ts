@@ -1,0 +1,165 @@
+/**
+ * The test machine's kernel and root file system, built once and kept outside the repository.
+ *
+ * They lie in $XDG_CACHE_HOME/tsrun/vm (or ~/.cache/tsrun/vm), in a directory named by the hash of the recipe. Nothing in there is ever
+ * written to: machines run on a snapshot.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync
+} from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { DISK_MIB, FILES, FINISH, PACKAGES, REMOVED, recipe, SUITE } from './recipe.ts'
+
+/** A kernel and a disk that a machine can be started from. */
+export interface Image {
+  readonly kernel: string
+  readonly disk: string
+}
+
+/** Why there is no machine here; its message is a reason to skip. */
+export class NoMachine extends Error {}
+
+/** Programs that are needed here, with the Debian packages that have them. */
+const HOST = { debootstrap: 'debootstrap', 'qemu-system-x86_64': 'qemu-system-x86', mke2fs: 'e2fsprogs', setpriv: 'util-linux' } as const
+const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
+const UNUSED_MS = 30 * 24 * 3600 * 1000
+const BUILD_TIMEOUT_MS = 900_000
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tsrun/vm')
+
+/**
+ * The image of today's recipe; it is built when it is not there, which takes about two minutes.
+ *
+ * @throws NoMachine where none can be built; Error, with the log, where building fails
+ */
+export function machineImage(): Image {
+  if (process.arch !== 'x64') throw new NoMachine('the test machine is for x86-64')
+  const directory = join(cache, createHash('sha256').update(recipe()).digest('hex').slice(0, 16))
+  const image = { kernel: join(directory, 'vmlinuz'), disk: join(directory, 'root.img') }
+  const built = existsSync(image.disk)
+  installHostPrograms(built ? ['qemu-system-x86_64', 'mke2fs'] : Object.keys(HOST))
+  if (!built) build(directory)
+  utimesSync(directory, new Date(), new Date())
+  removeUnused()
+  return image
+}
+
+const inPath = (command: string): boolean => PATH.split(':').some((directory) => directory && existsSync(join(directory, command)))
+
+function installHostPrograms(needed: readonly string[]): void {
+  const missing = Object.entries(HOST).filter(([command]) => needed.includes(command) && !inPath(command))
+  if (missing.length === 0) return
+  const packages = missing.map(([, name]) => name)
+  const root = process.getuid?.() === 0 && inPath('apt-get') && !process.env.TSRUN_NO_APT
+  if (!root) throw new NoMachine(`the test machine needs ${missing.map(([command]) => command).join(', ')}`)
+  console.log(`installing for the test machine: ${packages.join(' ')}`)
+  const install = ['apt-get', 'install', '-q', '-y', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', ...packages] as const
+  const ready = run(install).status === 0 || (run(['apt-get', 'update', '-q']).status === 0 && run(install).status === 0)
+  if (!ready) throw new NoMachine(`the test machine needs packages that cannot be installed: ${packages.join(' ')}`)
+}
+
+interface Finished {
+  readonly status: number
+  readonly output: string
+}
+
+function run([command, ...args]: readonly [string, ...string[]]): Finished {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: BUILD_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, PATH, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }
+  })
+  return { status: status ?? 1, output: `${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}` }
+}
+
+function must(command: readonly [string, ...string[]]): void {
+  const { status, output } = run(command)
+  if (status !== 0) throw new Error(`${command[0]} failed with status ${status}:\n${output.split('\n').slice(-40).join('\n')}`)
+}
+
+/** Builds beside the place, and renames: two builds at the same time do not see each other. */
+function build(directory: string): void {
+  if (process.getuid?.() !== 0) throw new NoMachine('the test machine is built by root')
+  mkdirSync(cache, { recursive: true })
+  console.log(`building the test machine, once, in about two minutes: ${directory}`)
+  const work = mkdtempSync(join(cache, '.build-'))
+  try {
+    const tree = join(work, 'tree')
+    bootstrap(tree)
+    const boot = join(tree, 'boot')
+    const kernel = readdirSync(boot).find((name) => name.startsWith('vmlinuz-'))
+    copyFileSync(join(boot, kernel ?? 'vmlinuz'), join(work, 'vmlinuz'))
+    arrange(tree)
+    makeDisk(tree, join(work, 'root.img'), DISK_MIB)
+    rmSync(tree, { recursive: true })
+    if (!existsSync(join(directory, 'root.img'))) renameSync(work, directory)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** In namespaces of its own, so that no mount and no process of a package's script stays. */
+const ISOLATED = ['unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
+
+function bootstrap(tree: string): void {
+  const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`]
+  const mirror = debianMirror()
+  const { status, output } = run([...ISOLATED, 'debootstrap', ...options, SUITE, tree, ...(mirror ? [mirror] : [])])
+  if (status === 0) return
+  const tail = output.split('\n').slice(-15).join('\n')
+  if (/Failed getting release|Couldn't download|Invalid Release/.test(output)) throw new NoMachine(`no packages of Debian:\n${tail}`)
+  throw new Error(`debootstrap failed with status ${status}:\n${tail}\n${debootstrapLog(tree)}`)
+}
+
+function debootstrapLog(tree: string): string {
+  const path = join(tree, 'debootstrap/debootstrap.log')
+  return existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(-40).join('\n') : ''
+}
+
+/** Where this machine gets Debian's packages from; undefined on another distribution: debootstrap knows its own. */
+function debianMirror(): string | undefined {
+  const { output } = run(['apt-get', 'indextargets', '--format', '$(ORIGIN)/$(LABEL) $(REPO_URI)'])
+  return /^Debian\/Debian (\S+)$/m.exec(output)?.[1]
+}
+
+function arrange(tree: string): void {
+  must(['sh', '-ec', `cd "$1"; rm -rf -- ${REMOVED.join(' ')}`, 'sh', tree])
+  for (const { path, content } of FILES) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true })
+    writeFileSync(join(tree, path), content)
+  }
+  must([...ISOLATED, 'chroot', tree, '/bin/sh', '-ec', FINISH])
+}
+
+/**
+ * Makes an ext4 file system out of a directory, without mounting anything.
+ *
+ * @param disk path of the new image
+ * @param mib its size; the file is sparse
+ */
+export function makeDisk(directory: string, disk: string, mib: number): void {
+  const quick = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-E', 'lazy_itable_init=1'] as const
+  must(['mke2fs', ...quick, '-d', directory, disk, `${mib}M`])
+}
+
+/** Images of recipes that nobody has used for a month, and what killed builds have left. */
+function removeUnused(): void {
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name)
+    if (Date.now() - statSync(path).mtimeMs > UNUSED_MS) rmSync(path, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,127 @@
+/** One start of the test machine under QEMU: what goes in on a second disk, what comes out of its second serial port. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Image } from './image.ts'
+
+/** What the machine's kernel and systemd say; kept for those who look for a cause. */
+export const CONSOLE_LOG = fileURLToPath(new URL('../../build/vm/console.log', import.meta.url))
+
+/** How a start of the machine ended. */
+export interface Ended {
+  /** Exit status of the command; undefined when the machine ended without one. */
+  readonly status: number | undefined
+  /** Why, when there is no status. */
+  readonly why: string
+  readonly ms: number
+}
+
+export interface Boot {
+  readonly image: Image
+  /** Image of the second disk; see carry.ts. */
+  readonly carried: string
+  readonly timeoutMs: number
+  /** Gets the output of the command as it comes. */
+  readonly output: (text: string) => void
+}
+
+/** The line after the output of the command. */
+const END = /^=== exit status (\d+) ===$/
+/** What a shell prints as that line, after a command. */
+export const PRINT_END = "printf '\\n=== exit status %d ===\\n' $?"
+
+/** KVM without Intel's or AMD's extension serves kernels that were built for it, and not Debian's. */
+function hasKvm(): boolean {
+  if (!/^flags\s*:.* (vmx|svm)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))) return false
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const KERNEL_COMMAND_LINE = [
+  'root=/dev/nvme0n1',
+  'rw',
+  'console=ttyS0',
+  'quiet',
+  'loglevel=4',
+  'panic=-1',
+  'mitigations=off',
+  'random.trust_cpu=on',
+  'fsck.mode=skip',
+  // There is no udev: a getty would wait for its device.
+  'systemd.getty_auto=no'
+].join(' ')
+
+/** Both disks are namespaces of one NVMe controller: of two controllers, either may be found first. */
+const disks = ({ image, carried }: Boot): string[] => [
+  ...['-drive', `file=${image.disk},if=none,id=root,format=raw,snapshot=on`],
+  ...['-drive', `file=${carried},if=none,id=carried,format=raw,snapshot=on`],
+  ...['-device', 'nvme,id=nvme,serial=1'],
+  ...['-device', 'nvme-ns,drive=root,bus=nvme,nsid=1'],
+  ...['-device', 'nvme-ns,drive=carried,bus=nvme,nsid=2']
+]
+
+function qemu(boot: Boot): string[] {
+  // With cx16, QEMU 7.2 lets a kernel 6.12 double-fault now and then.
+  const cpu = hasKvm() ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max,-cx16']
+  return [
+    'qemu-system-x86_64',
+    ...['-machine', 'q35,sata=off,usb=off', ...cpu, '-smp', '2', '-m', '2048'],
+    ...['-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot'],
+    ...['-kernel', boot.image.kernel, '-append', KERNEL_COMMAND_LINE],
+    ...disks(boot),
+    ...['-serial', `file:${CONSOLE_LOG}`, '-serial', 'stdio']
+  ]
+}
+
+/** Starts the machine, and waits for its end or the time-out. QEMU is gone when this returns, and dies with this process. */
+export function boot(options: Boot): Promise<Ended> {
+  mkdirSync(dirname(CONSOLE_LOG), { recursive: true })
+  const begun = performance.now()
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...qemu(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const kill = (): void => void child.kill('SIGKILL')
+  const interrupt = (): never => process.exit(130)
+  process.on('exit', kill)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
+  const timer = setTimeout(kill, options.timeoutMs)
+  return ending(child, options.output).then(({ status, why }) => {
+    clearTimeout(timer)
+    kill()
+    process.off('exit', kill)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, interrupt)
+    const ms = performance.now() - begun
+    return { status, ms, why: ms >= options.timeoutMs ? `no end after ${Math.round(options.timeoutMs / 1000)} s` : why }
+  })
+}
+
+function ending(child: ChildProcess, output: Boot['output']): Promise<Omit<Ended, 'ms'>> {
+  let line = ''
+  let errors = ''
+  return new Promise((resolve) => {
+    const finish = (status: number | undefined, why: string): void => {
+      if (line) output(line)
+      line = ''
+      resolve({ status, why })
+    }
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text))
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      const lines = (line + text).split('\n')
+      line = lines.pop() ?? ''
+      const end = lines.findIndex((each) => END.test(each))
+      for (const each of lines.slice(0, end < 0 ? undefined : end)) output(`${each}\n`)
+      if (end >= 0) finish(Number(END.exec(lines[end] ?? '')?.[1]), '')
+    })
+    child.once('error', (error) => finish(undefined, error.message))
+    child.once('close', (code, signal) => finish(undefined, `the machine stopped (${signal ?? `status ${code}`}) ${errors}`.trim()))
+  })
+}
+
+/** The last lines that the machine's console had. */
+export function consoleTail(lines = 40): string {
+  if (!existsSync(CONSOLE_LOG)) return ''
+  return readFileSync(CONSOLE_LOG, 'latin1').replaceAll('\r', '').trimEnd().split('\n').slice(-lines).join('\n')
+}
