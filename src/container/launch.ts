@@ -1,4 +1,5 @@
 /** From a plan to an init that is ready: spawns the program, and does what only the runtime can do at each of its notices. */
+import { readFileSync } from 'node:fs'
 import { RLIMITS } from '../abi/prctl.ts'
 import { type CgroupLocation, processes as processesOf } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
@@ -130,7 +131,7 @@ async function endProcesses(processes: Processes, sync: number, cgroup: CgroupLo
   if (processes.init === undefined) await untilGone(first.pidfd.fd, 1000)
   await killChild(first)
   processes.init ??= await strayInit(sync)
-  const others = processes.init === undefined ? members(cgroup) : [processes.init]
+  const others = processes.init === undefined ? [...members(cgroup), ...strayChildren(first.pid)] : [processes.init]
   for (const child of others) {
     if (child !== first) await killChild(child)
     child.pidfd[Symbol.dispose]()
@@ -145,6 +146,16 @@ async function strayInit(sync: number): Promise<Child | undefined> {
     if (message.kind === 'initPid') return hold(message.value)
   }
   return undefined
+}
+
+/**
+ * And one that ended before it was in its cgroup: a zombie of ours, younger than the first process, with the name that execve(2) gives to
+ * a program at /proc/self/fd/N (proc_pid_comm(5)).
+ */
+function strayChildren(first: number): Child[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number)
+  const isStray = (pid: number): boolean => pid > first && /^\d+ \(\d+\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  return children.filter(isStray).map(hold)
 }
 
 /** The first process was killed between the clone and the telling: the container's cgroup holds nobody but init. */
