@@ -1,6 +1,6 @@
 /** What must hold for every executable that build.ts makes, tried on one with a small program of its own. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const program = (sources: string): string => `
 import { readdirSync, readlinkSync, writeSync } from 'node:fs'
 import { syscall, syscallAsync } from '${sources}/ffi.ts'
-import { callerLimits, ignoredByCaller, waitPidAsync } from '${sources}/process.ts'
+import { callerLimits, ignoredByCaller, waitPidAsync, workingDirectoryGone } from '${sources}/process.ts'
 import { poll, pollAsync, readMessageAsync, receiveFd, sendFd, socketpairSeqpacket, writeAll } from '${sources}/socket.ts'
 import { spawnProgram } from '${sources}/spawn.ts'
 
@@ -35,7 +35,8 @@ async function main() {
     received: [...received.data, ...late!],
     idle: [poll([{ fd: b.fd, events: 1 }], 0)[0], (await pollAsync([{ fd: b.fd, events: 1 }], 5))[0]],
     errnos,
-    caller: [callerLimits(), ignoredByCaller()]
+    caller: [callerLimits(), ignoredByCaller()],
+    cwd: [process.cwd(), workingDirectoryGone()]
   }))
 }
 
@@ -79,9 +80,9 @@ t.test('runs with an empty environment, and the native calls work', async (t) =>
 })
 
 t.test('knows what its caller had', async (t) => {
-  const [limits, ignored] = run({ shell: 'trap "" PIPE; ulimit -Sn 77; exec "$@"' }).seen.caller
+  const [limits, ignored] = run({ shell: 'trap "" HUP SEGV PIPE PWR; ulimit -Sn 77; exec "$@"' }).seen.caller
   t.equal(limits.nofile.soft, 77)
-  t.same(ignored, [13])
+  t.same(ignored, [1, 11, 13, 30])
   t.same(run({ shell: 'ulimit -Sn 78; exec "$@"' }).seen.caller[1], [])
 })
 
@@ -106,31 +107,53 @@ t.test('takes nothing from files in the working directory', async (t) => {
   }
 })
 
-t.test('takes nothing from the variables by which Bun is told to run something else', async (t) => {
+t.test('takes nothing from the variables by which the engine is told to do something else', async (t) => {
   const evil = `${directory}/hostile/evil.ts`
   for (const [name, value] of Object.entries({
     BUN_OPTIONS: `--preload ${evil}`,
     BUN_BE_BUN: '1',
+    BUN_INSPECT: `unix://${directory}/inspect?wait=1`,
+    BUN_INSPECT_CONNECT_TO: `unix://${directory}/inspect`,
     BUN_INSPECT_PRELOAD: evil,
-    NODE_OPTIONS: `--require ${evil}`
+    BUN_JSC_dumpOptions: '2',
+    JSC_SIGNAL_FOR_GC: '9',
+    NODE_CHANNEL_FD: 'x',
+    NODE_OPTIONS: `--require ${evil}`,
+    NODE_PATH: `${directory}/hostile`,
+    SIMDUTF_FORCE_IMPLEMENTATION: 'none',
+    WTF_numberOfProcessorCores: 'x'
   })) {
-    const { seen, stderr } = run({ env: { [name]: value } })
-    const todo = name.startsWith('BUN_') && 'the entry stub does not blank BUN_* yet'
-    t.notMatch(stderr, /EVIL/, name, { todo: name === 'BUN_OPTIONS' && todo })
-    t.same(seen?.args, ['a', '--b'], name, { todo: name === 'BUN_BE_BUN' && todo })
+    const { seen, stderr } = run({ env: { [name]: value, FIRST: '1', LAST: '2' } })
+    t.equal(stderr, '', name)
+    t.same(seen?.args, ['a', '--b'], name)
+    t.same(seen?.env, { FIRST: '1', LAST: '2', PWD: '/' }, 'nothing else is lost')
   }
 })
 
-t.test(
-  'runs in a working directory that is gone',
-  { todo: 'Bun gives up before any of our code; the entry stub could leave the directory' },
-  async (t) => {
-    const gone = `${directory}/gone`
-    mkdirSync(gone)
-    t.equal(run({ cwd: gone, shell: 'rmdir "$PWD"; exec "$@"' }).status, 0)
-    if (existsSync(gone)) rmdirSync(gone)
-  }
-)
+t.test('runs in a working directory that is gone, and knows it', async (t) => {
+  const gone = `${directory}/gone`
+  mkdirSync(gone)
+  t.match(run({ cwd: gone, shell: 'rmdir "$PWD"; exec "$@"' }).seen, { cwd: ['/', true], mappings: true })
+  t.match(run().seen, { cwd: ['/', false] })
+  t.match(run({ cwd: directory }).seen, { cwd: [directory, false] })
+})
+
+const asRoot = { skip: process.geteuid!() !== 0 && 'needs root' }
+
+t.test('runs in a working directory that is out of reach', asRoot, async (t) => {
+  const unmounted = 'mount -t tmpfs tmpfs . && cd "$PWD" && umount -l . && exec "$@"'
+  const { stderr, seen } = run({ cwd: directory, shell: `exec unshare --mount sh -c '${unmounted}' sh "$@"` })
+  t.match(seen, { cwd: ['/', true] }, stderr)
+})
+
+t.test('runs where it may not read the working directory', asRoot, async (t) => {
+  const locked = `${directory}/locked`
+  mkdirSync(locked, { mode: 0 })
+  chmodSync(directory, 0o755)
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups']
+  if (spawnSync('setpriv', [...nobody, 'test', '-x', executable]).status !== 0) return void t.pass('', { skip: 'needs a public folder' })
+  t.match(run({ cwd: locked, shell: `exec setpriv ${nobody.join(' ')} "$@"` }).seen, { cwd: [locked, false] })
+})
 
 t.test('loads the addon from beside it only where nobody else can write, and from memory otherwise', async (t) => {
   const before = readdirSync('/tmp').sort()

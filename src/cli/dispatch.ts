@@ -2,6 +2,7 @@
 import type { LogLevel, RuntimeOptions } from '../container/types.ts'
 import { invalidRootless, notBuilt, usageError } from '../errors/wording.cli.ts'
 import { commands } from './commands.ts'
+import { checkDirectory } from './directory.ts'
 import { read, readBoolean } from './fast.ts'
 import { type Log, openLog, plainLog } from './log.ts'
 import { print } from './print.ts'
@@ -34,6 +35,7 @@ async function perform(call: Call): Promise<number> {
   let log = plainLog
   let options: RuntimeOptions
   try {
+    await checkDirectory(call)
     log = openLog({ ...logOptions(call.globals), merged: command.merged === true })
     options = runtimeOptions(call.globals, log)
     if (command.built === false) throw notBuilt(call.command)

@@ -7,6 +7,7 @@ import { OCI_VERSION } from '../config/rules.root.ts'
 import { SPEC_VERSION } from '../version.ts'
 
 const main = fileURLToPath(new URL('./main.js', import.meta.url))
+const launcher = fileURLToPath(new URL('../../../bin/tsrun', import.meta.url))
 
 /** Runs tsrun with an empty environment, as Podman does. */
 const tsrun = (args: readonly string[], cwd?: string) => {
@@ -114,4 +115,30 @@ t.test('nobody reads the output', async (t) => {
   const status = await new Promise((resolve) => child.on('close', resolve))
   t.match(stderr, /^tsrun: cannot write to standard output: no space left on device \(ENOSPC\)\n$/)
   t.equal(status, 1)
+})
+
+t.test('a working directory that is gone is told from "/"', async (t) => {
+  const directory = t.testdir({ gone: {} })
+  const inGone = (...args: string[]) => {
+    const script = 'cd "$0" && rmdir "$0"; exec "$@"'
+    return spawnSync('/bin/sh', ['-c', script, `${directory}/gone`, launcher, ...args], { encoding: 'utf8' })
+  }
+  for (const [args, what] of [
+    [['run', 'c'], 'the bundle'],
+    [['create', '--bundle', '', 'c'], 'the bundle'],
+    [['explain'], 'the bundle'],
+    [['explain', 'b'], '--bundle "b"'],
+    [['spec'], 'the bundle'],
+    [['run', '--bundle', 'b', 'c'], '--bundle "b"'],
+    [['run', '--bundle', '/nonexistent', '--pid-file', 'x/pid', 'c'], '--pid-file "x/pid"'],
+    [['--root', 'state', 'state', 'c'], '--root "state"'],
+    [['--log', 'log', 'state', 'c'], '--log "log"']
+  ] as const) {
+    mkdirSync(join(directory, 'gone'), { recursive: true })
+    const { status, stderr } = inGone(...args)
+    t.equal(status, 1)
+    t.match(stderr, `cannot find ${what}: the working directory does not exist any more\nhint: give an absolute path\n`)
+  }
+  mkdirSync(join(directory, 'gone'), { recursive: true })
+  t.match(inGone('--root', directory, 'exec', '--cwd', 'relative', 'c', 'true').stderr, 'container does not exist')
 })

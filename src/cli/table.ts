@@ -208,7 +208,7 @@ export const table = {
     flags: [
       consoleSocket,
       pidfdSocket,
-      { name: 'cwd', type: 'string', value: 'DIR', help: 'working directory in the container' },
+      { name: 'cwd', type: 'string', value: 'PATH', help: 'working directory in the container' },
       { name: 'env', alias: ['e'], type: 'list', value: 'NAME=VALUE', help: 'add an environment variable' },
       { name: 'tty', alias: ['t'], type: 'boolean', help: 'give it a terminal' },
       { name: 'user', alias: ['u'], type: 'string', value: 'UID[:GID]', help: 'run as this user' },

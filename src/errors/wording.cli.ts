@@ -48,6 +48,10 @@ export const fileError = (action: string, error: unknown): TsrunError => {
   return new TsrunError('system', `cannot ${action}: ${reason}${code === '' ? '' : ` (${code})`}`, { errno: code, cause: error })
 }
 
+/** What depends on a working directory that was removed, or that is out of reach. */
+export const needsWorkingDirectory = (what: string): TsrunError =>
+  new TsrunError('usage', `cannot find ${what}: the working directory does not exist any more`, { hint: 'give an absolute path' })
+
 export const invalidRootless = (value: string): TsrunError =>
   new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --rootless: must be auto, true or false`)
 
