@@ -22,6 +22,8 @@ export const O_PATH = 0o10000000
 export const O_DIRECTORY: Readonly<Record<Architecture, number>> = { x64: 0o200000, arm64: 0o40000 }
 export const O_NOFOLLOW: Readonly<Record<Architecture, number>> = { x64: 0o400000, arm64: 0o100000 }
 
+export const F_DUPFD_CLOEXEC = 1030
+
 /** linux/openat2.h */
 export const RESOLVE_NO_XDEV = 0x01
 export const RESOLVE_NO_MAGICLINKS = 0x02

@@ -99,9 +99,10 @@ function legacy(input: Input, entry: MountEntry): Step[] {
   })
   return [
     ...tmpfs,
+    // In its place first: before Linux 6.15 nothing can be mounted on what is mounted nowhere.
+    { ...onto(target, entry), args: [top, ...onto(target, entry).args.slice(1)] },
     ...v1.flatMap((hierarchy) => hierarchySteps(input, entry, hierarchy)),
     ...(isReadOnly(entry) ? [readOnlyTop(entry)] : []),
-    { ...onto(target, entry), args: [top, ...onto(target, entry).args.slice(1)] },
     close(top, pointer)
   ]
 }

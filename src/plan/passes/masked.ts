@@ -1,6 +1,6 @@
 /** `linux.maskedPaths` and `linux.readonlyPaths`. A path that is not there needs neither. */
 import { errnoNumber } from '../../abi/errno.ts'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT } from '../../abi/fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, F_DUPFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
 import type { Input, Pass } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
@@ -102,9 +102,13 @@ function maskedPath(input: Input, path: string, pointer: string): Step[] {
   const says = `mask "${path}"`
   const file: Step[] = [
     ...openInRoot(input, { path, into: target, pointer, says: `open "${path}"` }),
-    { ...cloneOf(nothing, 0, pointer, says), then: { skip: 1 } }
+    { ...cloneOf(nothing, 0, pointer, says), then: { skip: 2 } }
   ]
-  const directory: Step[] = [cloneOf(empty, 0, pointer, says)]
+  // Before Linux 6.15 nothing can be cloned that is mounted nowhere, so the first directory gets the tmpfs itself.
+  const directory: Step[] = [
+    { ...cloneOf(empty, 0, pointer, says), on: { EINVAL: 'next' }, then: { skip: 1 } },
+    { call: 'fcntl', args: [empty, F_DUPFD_CLOEXEC, 0], save: tree, pointer, says }
+  ]
   const mount = onto(path, pointer, 'mask')
   // A directory: past the file's steps. No directory: into them. Nothing: past all.
   const open = openInRoot(input, {
