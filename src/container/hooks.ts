@@ -20,7 +20,7 @@ import type { Plan } from '../plan/step.ts'
 import { type Interrupt, uninterrupted } from './interrupt.ts'
 import { foreignNamespaces } from './namespaces.ts'
 import { nextMessage } from './protocol.ts'
-import { CHANGED_BY_ENGINES } from './signals.ts'
+import { inheritedSignals } from './signals.ts'
 import { type Tail, tail } from './tail.ts'
 import type { ContainerState, Status } from './types.ts'
 
@@ -141,7 +141,7 @@ function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Recor
     image: encode(plan),
     arg0: 'tsrun-hook',
     fds: [...streams.map((from, to) => ({ from, to })), ...passed],
-    resetSignals: CHANGED_BY_ENGINES
+    ...inheritedSignals({ detached: true })
   })
 }
 
@@ -221,8 +221,9 @@ async function startFailure(sync: number, plan: Plan): Promise<string | undefine
 
 function stateFile(state: string): OwnedFd {
   const file = ownResult(syscall('memfd_create', 'state', MFD_CLOEXEC), 'make a file for the state')
-  // At a position: the hook reads from the file's own offset, which stays 0.
-  writeSync(file.fd, Buffer.from(state), 0, undefined, 0)
+  const bytes = Buffer.from(state)
+  // At a position: the hook reads from the file's own offset, which stays 0. Without a length Bun does not see the position.
+  writeSync(file.fd, bytes, 0, bytes.length, 0)
   return file
 }
 

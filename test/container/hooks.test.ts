@@ -206,6 +206,23 @@ t.test('a state of more than a pipe holds', { skip: asRoot }, async (t) => {
   await deleteContainer(id, { root: box.root() })
 })
 
+t.test('the state on stdin of hooks that a command runs', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const { id, bundle, lines } = prepare(box, (log) => ({
+    createRuntime: [sh(`cat >> ${log}; echo >> ${log}`)],
+    poststop: [sh(`cat >> ${log}`)]
+  }))
+  t.equal(box.tsrun('create', '--bundle', bundle, id).status, 0)
+  t.equal(box.tsrun('delete', '--force', id).status, 0)
+  t.match(
+    lines().map((line) => JSON.parse(line)),
+    [
+      { id, status: 'creating', bundle },
+      { id, status: 'stopped', bundle }
+    ]
+  )
+})
+
 t.test('SIGTERM while a hook runs undoes everything', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
   const { id, bundle } = prepare(box, (log) => ({
