@@ -20,7 +20,6 @@ const MEANING: Readonly<Record<string, ((document: Features) => boolean) | undef
   '/process/apparmorProfile': ({ linux }) => linux.apparmor.enabled,
   '/process/selinuxLabel': ({ linux }) => linux.selinux.enabled,
   '/linux/mountLabel': ({ linux }) => linux.selinux.enabled,
-  '/linux/seccomp': ({ linux }) => linux.seccomp.enabled,
   '/linux/seccomp/listenerPath': ({ linux }) => linux.seccomp.actions?.includes('SCMP_ACT_NOTIFY') === true,
   '/linux/intelRdt': ({ linux: { intelRdt } }) => intelRdt.enabled || intelRdt.schemata || intelRdt.monitoring,
   '/linux/netDevices': ({ linux }) => linux.netDevices.enabled,
