@@ -3,7 +3,6 @@ import { errnoNumber } from '../abi/errno.ts'
 
 // fcntl.h
 export const F_GETFD = 1
-export const F_DUPFD_CLOEXEC = 1030
 export const F_ADD_SEALS = 1033
 export const F_SEAL_SEAL = 1
 export const F_SEAL_SHRINK = 2

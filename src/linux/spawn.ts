@@ -3,13 +3,13 @@
  * but those it was given.
  */
 import { constants, readdirSync } from 'node:fs'
-import { AT_FDCWD, O_CLOEXEC, O_RDONLY, O_RDWR } from '../abi/fcntl.ts'
+import { AT_FDCWD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_RDONLY, O_RDWR } from '../abi/fcntl.ts'
+import { signalNumbers } from '../abi/signals.ts'
 import { packSignalSet } from '../abi/structs.ts'
 import {
   EACCES,
   EINVAL,
   F_ADD_SEALS,
-  F_DUPFD_CLOEXEC,
   F_GETFD,
   F_SEAL_EXEC,
   F_SEAL_GROW,
@@ -33,13 +33,19 @@ export interface PassedFd {
   readonly to: number
 }
 
-interface Common {
-  /** All that the program has beside 0, 1 and 2, which are ours unless named here. One that is closed here is /dev/null there. */
-  readonly fds: readonly PassedFd[]
+/** How a program takes signals when it begins. Those that are named nowhere are ignored there if they are ignored here (execve(2)). */
+export interface Dispositions {
   /** Signals whose disposition becomes the default: engines ignore SIGPIPE and SIGXFSZ. */
   readonly resetSignals: readonly number[]
+  /** Signals that are ignored there, whatever we do with them. We ignore them, too, for the moment that it takes. */
+  readonly ignoreSignals?: readonly number[]
   /** The program's signal mask; default `empty`. */
   readonly mask?: 'empty' | 'inherit'
+}
+
+interface Common extends Dispositions {
+  /** All that the program has beside 0, 1 and 2, which are ours unless named here. One that is closed here is /dev/null there. */
+  readonly fds: readonly PassedFd[]
 }
 
 export interface SpawnRequest extends Common {
@@ -106,6 +112,8 @@ const ATTRIBUTES_SIZE = 512
 
 function spawn(request: ProgramRequest, executableFd: number | undefined): number {
   const functions = bind()
+  heedChildren()
+  using _ = ignoring(request.ignoreSignals ?? [])
   const actions = new Uint8Array(ACTIONS_SIZE)
   const attributes = new Uint8Array(ATTRIBUTES_SIZE)
   const moved: OwnedFd[] = []
@@ -127,6 +135,41 @@ function spawn(request: ProgramRequest, executableFd: number | undefined): numbe
     functions.attributesDestroy(attributes)
     for (const fd of moved) fd[Symbol.dispose]()
   }
+}
+
+/** `struct sigaction` of the kernel: handler, flags, restorer, mask; the same on both architectures. */
+const SIGACTION_SIZE = 32
+const SIG_DFL = 0
+const SIG_IGN = 1
+const SIGSET_SIZE = 8
+
+/** Sets what happens at `signal` and returns what happened before: a whole sigaction, or a handler without flags. */
+function exchangeAction(signal: number, action: Uint8Array | typeof SIG_DFL | typeof SIG_IGN): Uint8Array {
+  const bytes = typeof action === 'number' ? new Uint8Array(SIGACTION_SIZE) : action
+  if (typeof action === 'number') bytes[0] = action
+  const before = new Uint8Array(SIGACTION_SIZE)
+  check(syscall('rt_sigaction', signal, bytes, before, SIGSET_SIZE), `set the action of signal ${signal}`)
+  return before
+}
+
+/** Ignores `signals` until it is disposed of: posix_spawn(3) can set defaults, and nothing else. */
+function ignoring(signals: readonly number[]): Disposable {
+  const before = signals.map((signal) => [signal, exchangeAction(signal, SIG_IGN)] as const)
+  return {
+    [Symbol.dispose]() {
+      for (const [signal, action] of before) exchangeAction(signal, action)
+    }
+  }
+}
+
+let heeding = false
+
+/** To ignore SIGCHLD, which is inherited as well, means not to be told how children end (wait(2)). Bun leaves it at that; Node does not. */
+function heedChildren(): void {
+  if (heeding) return
+  heeding = true
+  const before = exchangeAction(signalNumbers.SIGCHLD, SIG_DFL)
+  if (before[0] !== SIG_IGN) exchangeAction(signalNumbers.SIGCHLD, before)
 }
 
 let bound: ReturnType<typeof bindAll> | undefined

@@ -11,9 +11,9 @@ import {
   NAMESPACE_FLAGS,
   type NamespaceType
 } from '../../abi/sched.ts'
+import { signalNumbers } from '../../abi/signals.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
-import { signalNumbers } from '../signals.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
 import { CLONE_ARGS_SIZE, cloneArgs, flag } from '../structs.ts'
 import { close } from './files.ts'

@@ -11,6 +11,7 @@ import {
   RESOLVE_NO_XDEV
 } from '../../abi/fcntl.ts'
 import { FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC } from '../../abi/mount.ts'
+import { sysctlPath } from '../../config/sysctl.ts'
 import type { Input, Pass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { openHow } from '../structs.ts'
@@ -21,13 +22,6 @@ const context = slot('fs context')
 const file = slot('sysctl')
 
 const escapeKey = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')
-
-/** `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are one; in the second form a dot is part of a name (sysctl(8)). */
-export function sysctlPath(key: string): string {
-  const dot = key.indexOf('.')
-  const slash = key.indexOf('/')
-  return slash >= 0 && (dot < 0 || slash < dot) ? key : key.replaceAll(/[./]/g, (c) => (c === '.' ? '/' : '.'))
-}
 
 export const sysctls: Pass = (input) => {
   const entries = Object.entries(input.config.linux?.sysctl ?? {})

@@ -1,2 +1,0 @@
-/** asm-generic/signal.h: the one signal number that plans hold. */
-export const signalNumbers = { SIGCHLD: 17 } as const
