@@ -5,7 +5,7 @@ const PROBE = [
   'section() { echo "## $1"; }',
   'section mountinfo; cat /proc/self/mountinfo',
   'section namespaces; for n in /proc/self/ns/*; do echo "${n##*/} $(readlink $n)"; done',
-  "section status; grep -E '^(Uid|Gid|Groups|Umask|Cap|NoNewPrivs|Seccomp:)' /proc/self/status",
+  "section status; grep -E '^(Uid|Gid|Groups|Umask|SigBlk|SigIgn|Cap|NoNewPrivs|Seccomp:)' /proc/self/status",
   'section limits; cat /proc/self/limits',
   'section cgroup; cat /proc/self/cgroup',
   'section cgroup-files; cd /sys/fs/cgroup 2>/dev/null && for f in $CGROUP_FILES; do for p in $f */$f; do [ -r $p ] && echo "$p: $(cat $p 2>&1 | tr \'\\n\' \';\')"; done; done; cd "$OLDPWD"',

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { type CgroupLocation, cgroupLayout, createCgroup, locate } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
+import { noSystemd } from '../errors/wording.systemd.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
 import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
@@ -55,6 +56,7 @@ export interface Constructed extends Launched {
  */
 export async function construct(options: CreateOptions, wanted: Wanted, work: Work): Promise<Constructed> {
   checkId(options.id)
+  if (options.systemdCgroup === true) throw noSystemd('this version cannot talk to it')
   const bundle = resolve(options.bundle ?? '.')
   const { config, text } = loadBundle(options, bundle)
   checkTerminal(config, options, wanted.detached)
@@ -71,7 +73,16 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited))
   const named = namedDescriptors(plan, wanted, directory, work)
   const document = stateDocument(first, 'creating')
-  const context = { config, plan, named, preserve: inherited.count, directory: directory.path, bundle, rootfs: host.rootfs }
+  const context = {
+    config,
+    plan,
+    named,
+    preserve: inherited.count,
+    detached: wanted.detached,
+    directory: directory.path,
+    bundle,
+    rootfs: host.rootfs
+  }
   const launched = await launch({ ...context, document, cgroup: location }, work)
   const record = withInit({ ...first, ...cgroupFields(location) }, launched.init.pid, stepsAfterReady(plan))
   return { ...launched, directory, config, plan, record }

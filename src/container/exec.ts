@@ -139,7 +139,16 @@ async function enter(options: ExecOptions, target: Target, { config, plan, conso
     if (name === 'console') named[name] = console(work)
   }
   const { bundle, rootfs } = record
-  const context = { config, plan, named, preserve: options.preserveFds ?? 0, directory: directory.path, bundle, rootfs }
+  const context = {
+    config,
+    plan,
+    named,
+    preserve: options.preserveFds ?? 0,
+    detached: options.detach === true,
+    directory: directory.path,
+    bundle,
+    rootfs
+  }
   const document = stateDocument(record, 'running')
   return launch({ ...context, document, cgroup: undefined, died: (child) => processDied(howItEnded(child)) }, work)
 }

@@ -1,7 +1,9 @@
 /** SIGINT, SIGTERM and SIGHUP while a container is being created: the work stops at the next wait, and everything is undone. */
+import { type SignalName, signalNumbers } from '../abi/signals.ts'
 import { interrupted } from '../errors/wording.ts'
+import { ignoredByCaller } from '../linux/process.ts'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const satisfies readonly SignalName[]
 
 export interface Interrupt extends Disposable {
   /** Throws TsrunError `died` once a signal has come. */
@@ -10,7 +12,7 @@ export interface Interrupt extends Disposable {
   on(action: () => void): () => void
 }
 
-/** Listens from now on until it is disposed of. The event loop must get turns for a signal to be seen. */
+/** Listens from now on until it is disposed of, but not for what our caller ignores. The event loop must get turns for a signal to be seen. */
 export function listenForInterrupt(): Interrupt {
   let signal: string | undefined
   const actions = new Set<() => void>()
@@ -18,7 +20,9 @@ export function listenForInterrupt(): Interrupt {
     signal ??= name
     for (const action of actions) action()
   }
-  for (const name of SIGNALS) process.on(name, listener)
+  const ignored = ignoredByCaller() ?? []
+  const signals = SIGNALS.filter((name) => !ignored.includes(signalNumbers[name]))
+  for (const name of signals) process.on(name, listener)
   return {
     check() {
       if (signal !== undefined) throw interrupted(signal)
@@ -29,7 +33,7 @@ export function listenForInterrupt(): Interrupt {
       return () => actions.delete(action)
     },
     [Symbol.dispose]() {
-      for (const name of SIGNALS) process.off(name, listener)
+      for (const name of signals) process.off(name, listener)
     }
   }
 }

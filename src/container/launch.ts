@@ -30,6 +30,8 @@ export interface Launch {
   readonly named: Readonly<Record<string, number>>
   /** Number of descriptors from 3 on that are passed as they are. */
   readonly preserve: number
+  /** The process outlives the command. */
+  readonly detached: boolean
   /** The container's state directory. */
   readonly directory: string
   readonly bundle: string
@@ -76,9 +78,9 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
 }
 
 /** The child's end is closed here once it was passed on: only then is the program's death the end of file. */
-function start({ plan, named, preserve, directory }: Launch, theirs: OwnedFd): Child {
+function start({ plan, named, preserve, detached, directory }: Launch, theirs: OwnedFd): Child {
   using end = theirs
-  return spawnPlan(plan, { ...named, sync: end.fd }, preserve, directory)
+  return spawnPlan(plan, { ...named, sync: end.fd }, preserve, directory, detached)
 }
 
 async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cgroup) }: Launch): Promise<TsrunError> {

@@ -7,7 +7,7 @@ import { type EndedChild, pidfdOpen, pidfdSendSignal, waitPid } from '../linux/p
 import { poll, pollAsync } from '../linux/socket.ts'
 import { spawnImage } from '../linux/spawn.ts'
 import type { Plan } from '../plan/step.ts'
-import { CHANGED_BY_ENGINES } from './signals.ts'
+import { inheritedSignals } from './signals.ts'
 
 const POLLIN = 1
 
@@ -26,8 +26,15 @@ export const hold = (pid: number): Child => ({ pid, pidfd: pidfdOpen(pid) })
  * @param named our descriptor for each name in `plan.fds`; they stay ours
  * @param preserve how many descriptors from 3 on are passed as they are
  * @param fallbackDirectory where the program is written when the kernel forbids to execute a memfd
+ * @param detached whether it outlives the command
  */
-export function spawnPlan(plan: Plan, named: Readonly<Record<string, number>>, preserve: number, fallbackDirectory: string): Child {
+export function spawnPlan(
+  plan: Plan,
+  named: Readonly<Record<string, number>>,
+  preserve: number,
+  fallbackDirectory: string,
+  detached: boolean
+): Child {
   const passed = plan.fds.map(({ name, fd }) => {
     const from = named[name]
     if (from === undefined) throw new Error(`the plan wants a descriptor ${JSON.stringify(name)} that nobody provides`)
@@ -39,7 +46,7 @@ export function spawnPlan(plan: Plan, named: Readonly<Record<string, number>>, p
       image: encode(plan),
       arg0: 'tsrun-init',
       fds: [...preserved, ...passed],
-      resetSignals: CHANGED_BY_ENGINES,
+      ...inheritedSignals({ detached }),
       fallbackDirectory
     })
   )

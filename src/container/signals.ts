@@ -1,9 +1,30 @@
 /** Signals: what the engine has changed of them, and forwarding them to a container that runs in the foreground. */
 import { signalNumbers } from '../abi/signals.ts'
-import { pidfdSendSignal } from '../linux/process.ts'
+import { ignoredByCaller, pidfdSendSignal } from '../linux/process.ts'
+import type { Dispositions } from '../linux/spawn.ts'
 
-/** Node and Bun ignore these two. A container gets them as a program usually does; what the caller ignores stays ignored. */
-export const CHANGED_BY_ENGINES: readonly number[] = [signalNumbers.SIGPIPE, signalNumbers.SIGXFSZ]
+const { SIGCHLD, SIGKILL, SIGPIPE, SIGPWR, SIGSTOP, SIGXFSZ } = signalNumbers
+
+/** What an engine may have changed: it ignores SIGPIPE and SIGXFSZ, handles faults, and handles what its program listens to. */
+const CHANGEABLE = Object.values(signalNumbers).filter((signal) => signal !== SIGKILL && signal !== SIGSTOP)
+
+/**
+ * How a process that we start takes signals: what the caller ignored is ignored, the rest is at its default, the mask is the caller's.
+ * (`nohup` and `trap ''` work through a runtime as through any other program; runc and crun set all to the default.) Except:
+ *
+ * - SIGPIPE, for a process that is `detached` or a hook. conmon and services of systemd ignore it for the sake of their own pipes, and the
+ *   `yes | head` of a container would complain. In the foreground the standard streams are the caller's, and so is the choice.
+ * - SIGCHLD: a program that begins with it ignored cannot wait for its children (wait(2)).
+ * - SIGPWR: JavaScriptCore stops its threads with it, so that it cannot be ignored for a moment, and unblocks it.
+ *
+ * In a program that nobody has recorded the caller of, such as one that uses the library, the caller is that program itself.
+ */
+export function inheritedSignals({ detached }: { readonly detached: boolean }): Dispositions {
+  const ignored = ignoredByCaller()
+  if (ignored === undefined) return { resetSignals: [SIGPIPE, SIGXFSZ], mask: 'inherit' }
+  const ignoreSignals = ignored.filter((signal) => signal !== SIGCHLD && signal !== SIGPWR && !(detached && signal === SIGPIPE))
+  return { ignoreSignals, resetSignals: CHANGEABLE.filter((signal) => !ignoreSignals.includes(signal)), mask: 'inherit' }
+}
 
 /**
  * Not forwarded: SIGCHLD is about children, SIGWINCH about our own terminal, SIGURG means nothing here (runc keeps it back for its engine's sake);
