@@ -6,7 +6,7 @@ import { type OwnedFd, own } from './fd.ts'
 import { check, syscall } from './ffi.ts'
 import { waitPid } from './process.ts'
 import { readMessage } from './socket.ts'
-import { type PassedFd, spawnImage, spawnProgram } from './spawn.ts'
+import { type Dispositions, type PassedFd, spawnImage, spawnProgram } from './spawn.ts'
 
 const { SIGPIPE, SIGXFSZ } = signalNumbers
 const resetSignals = [SIGPIPE, SIGXFSZ]
@@ -24,14 +24,15 @@ function untilEnd(fd: number): string {
 }
 
 /** What `script` prints, run by sh with the descriptors `fds`. */
-function sh(script: string, fds: readonly PassedFd[] = []): string {
+function sh(script: string, fds: readonly PassedFd[] = [], more: Partial<Dispositions> = {}): string {
   const [out, write] = pipe()
   const pid = spawnProgram({
     path: '/bin/sh',
     args: ['sh', '-c', script],
     env: ['PATH=/usr/bin:/bin'],
     fds: [{ from: write.fd, to: 1 }, ...fds],
-    resetSignals
+    resetSignals,
+    ...more
   })
   write[Symbol.dispose]()
   const output = untilEnd(out.fd)
@@ -110,6 +111,26 @@ t.test('dispositions are the default, and nothing is masked', async (t) => {
   const status = sh('exec cat /proc/self/status')
   t.match(status, /SigIgn:\t0{16}\n/)
   t.match(status, /SigBlk:\t0{16}\n/)
+})
+
+t.test('signals are ignored on demand, and then handled here as before', async (t) => {
+  const { SIGHUP, SIGUSR1 } = signalNumbers
+  let seen = 0
+  const count = (): void => void seen++
+  process.on('SIGUSR1', count)
+  const ours = readFileSync('/proc/self/status', 'latin1').match(/Sig(Ign|Cgt).*/g)
+  t.match(sh('exec cat /proc/self/status', [], { ignoreSignals: [SIGHUP, SIGUSR1] }), /SigIgn:\t0{13}201\n/)
+  t.same(readFileSync('/proc/self/status', 'latin1').match(/Sig(Ign|Cgt).*/g), ours)
+  process.kill(process.pid, 'SIGUSR1')
+  while (seen === 0) await new Promise(setImmediate)
+  process.off('SIGUSR1', count)
+})
+
+t.test('children are heard of though SIGCHLD was ignored', async (t) => {
+  const code = `
+    const pid = spawnProgram({ path: '/bin/sh', args: ['sh', '-c', 'exit 3'], env: [], fds: [], resetSignals: [] })
+    console.log(waitPid(pid, { hang: true }).exitCode)`
+  t.equal(separately(t, code, ['env', '--ignore-signal=CHLD']), '3\n')
 })
 
 t.test('a standard stream that is closed here is /dev/null there', async (t) => {
