@@ -90,8 +90,13 @@ type Writable = { -readonly [Name in keyof Values]: Values[Name] }
 /** What options have that are not given. */
 export function defaults(flags: readonly Flag[]): Writable {
   const values: Writable = {}
-  for (const flag of flags) values[flag.name] = flag.type === 'boolean' ? false : flag.type === 'list' ? [] : flag.default
+  for (const flag of flags) values[flag.name] = defaultOf(flag)
   return values
+}
+
+function defaultOf({ type, unset, default: value }: Flag): Values[string] {
+  if (type === 'boolean') return unset ? undefined : false
+  return type === 'list' ? [] : value
 }
 
 function assign(values: Writable, flag: Flag, text: string): boolean {

@@ -218,7 +218,12 @@ export const table = {
       pidFile,
       { name: 'process-label', type: 'string', value: 'LABEL', help: 'SELinux label of the process' },
       { name: 'apparmor', type: 'string', value: 'PROFILE', help: 'AppArmor profile of the process' },
-      { name: 'no-new-privs', type: 'boolean', help: 'set no_new_privs' },
+      {
+        name: 'no-new-privs',
+        type: 'boolean',
+        unset: true,
+        help: "set no_new_privs; with =false: do not, whatever the container's process has"
+      },
       { name: 'cap', alias: ['c'], type: 'list', value: 'CAP', help: 'add a capability' },
       preserveFds,
       { name: 'cgroup', type: 'list', value: '[CONTROLLER:]PATH', help: "run in an existing cgroup below the container's" },

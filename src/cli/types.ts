@@ -12,6 +12,8 @@ export interface Flag {
   /** What stands for the value in help texts. */
   readonly value?: string
   readonly default?: string | number
+  /** A boolean that is undefined when it is not given, because `=false` means something else. */
+  readonly unset?: true
   /** Not shown in help texts. */
   readonly hidden?: true
   readonly help: string
@@ -52,7 +54,7 @@ export interface Command {
 }
 
 type Given<F extends Flag> = F extends { readonly type: 'boolean' }
-  ? boolean
+  ? boolean | (F extends { readonly unset: true } ? undefined : never)
   : F extends { readonly type: 'list' }
     ? readonly string[]
     : F extends { readonly type: 'number' }

@@ -1,7 +1,8 @@
 /** The process that `exec` executes: a document of its own, or the container's process with the command's options laid over it. */
+import { capabilityNumber } from '../abi/capability.ts'
 import { checkProcess, loadProcess } from '../config/load.ts'
 import type { Capabilities, Config, Process } from '../config/types.ts'
-import { commandTwice, emptyArgs } from '../errors/wording.exec.ts'
+import { commandTwice, emptyArgs, unknownCapability } from '../errors/wording.exec.ts'
 import type { ExecOptions } from './types.ts'
 
 /**
@@ -10,6 +11,13 @@ import type { ExecOptions } from './types.ts'
  * @throws TsrunError `usage` without a command; `config` or `unsupported` for what is wrong with it, `bundle` when its file cannot be read
  */
 export function processOf(options: ExecOptions, config: Config): Process {
+  const process = wholeProcess(options, config)
+  const names = new Set(Object.values(process.capabilities ?? {}).flatMap((set: readonly string[]) => set))
+  for (const name of names) if (capabilityNumber(name) === undefined) options.log?.('warning', unknownCapability(name))
+  return process
+}
+
+function wholeProcess(options: ExecOptions, config: Config): Process {
   const own = config.process ?? { cwd: '/' }
   const { process, processFile, args = [] } = options
   if (process === undefined && processFile === undefined) {

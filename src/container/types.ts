@@ -85,6 +85,7 @@ export interface ExecOptions extends RuntimeOptions {
   readonly additionalGids?: readonly number[]
   /** Added to the bounding, effective and permitted sets. */
   readonly capabilities?: readonly string[]
+  /** Default: as the container's. */
   readonly noNewPrivileges?: boolean
   readonly apparmorProfile?: string
   readonly selinuxLabel?: string

@@ -35,7 +35,13 @@ export const notASubCgroup = (path: string): TsrunError =>
   new TsrunError('usage', `${JSON.stringify(path)} is not a sub cgroup path: it leads out of the container's cgroup`)
 
 export const unknownController = (name: string, known: readonly string[]): TsrunError =>
-  new TsrunError('usage', `unknown controller ${JSON.stringify(name)} in --cgroup: the container has ${known.join(', ') || 'none'}`)
+  new TsrunError(
+    'usage',
+    `unknown controller ${JSON.stringify(name)} in --cgroup: the container has ${known.filter(Boolean).join(', ') || 'none'}`
+  )
 
 /** The process is gone without having said why, before its command was executed. */
 export const processDied = (how: string): TsrunError => new TsrunError('died', `the process ended before its command was executed: ${how}`)
+
+/** config.md#linux-process: what cannot be granted is warned about. */
+export const unknownCapability = (name: string): string => `ignoring unknown or unavailable capabilities: ${JSON.stringify(name)}`

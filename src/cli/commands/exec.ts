@@ -24,7 +24,7 @@ function given({ flags, args, options }: Invocation<'exec'>): ExecOptions {
     detach: flags.detach,
     ignorePaused: flags['ignore-paused'],
     ...(flags.user === undefined ? {} : { user: readUser(flags.user) }),
-    ...(flags['no-new-privs'] ? { noNewPrivileges: true } : {})
+    ...(flags['no-new-privs'] === undefined ? {} : { noNewPrivileges: flags['no-new-privs'] })
   }
 }
 

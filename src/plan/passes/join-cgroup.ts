@@ -1,7 +1,4 @@
-/**
- * Into the cgroups of a container that exists. What a process would hold open of them when it can be seen in the container are files; the v2
- * directory, from which there is a way to the host's whole tree, is closed first of all.
- */
+/** Into the cgroups of a container that exists. */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
 import type { ExecCgroup, ExecInput, ExecPass } from '../exec.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
@@ -73,15 +70,19 @@ function openUnified(input: ExecInput): Step[] {
   }))
 }
 
-/** Moves the process that was not born in its v2 cgroup: to the first that takes it. */
-export function moveUnified(input: ExecInput): Step[] {
+/**
+ * Moves the process that was not born in its v2 cgroup: to the first that takes it.
+ * @param skip the steps behind, which are for a process that was born there
+ */
+export function moveUnified(input: ExecInput, skip: number): Step[] {
   const procs = unifiedProcs(input)
   const moves = procs.map(({ file, directory }, i): Step => {
     const left = procs.length - 1 - i
     const others: Partial<Step> = left === 0 ? {} : { on: { any: 'next' }, then: { skip: left } }
     return { call: 'write', args: [file, text('0'), 1], ...others, pointer, says: `join the ${directory.name}` }
   })
-  return [...moves, ...procs.map(({ file }) => close(file, pointer))]
+  const closes = procs.map(({ file }, i): Step => ({ ...close(file, pointer), ...(i === procs.length - 1 ? { then: { skip } } : {}) }))
+  return [...moves, ...closes]
 }
 
 /** "0" is whoever writes it (cgroups(7)). */

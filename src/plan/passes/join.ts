@@ -96,6 +96,7 @@ const BORN = 'in the cgroup'
  *
  * It is born in its v2 cgroup, because a move would wait for every processor (see CgroupJoin). When the kernel refuses that, whatever the reason
  * (clone3 forbidden; a cgroup that has children with controllers, or is at its pids.max), it tries init's own cgroup, and then moves.
+ * There is a way from the directory of a cgroup to the host's whole tree, so whoever can be seen in the container closes it at once.
  */
 export const cloneProcess: ExecPass = (input) => {
   const directories = unifiedDirectories(input)
@@ -111,17 +112,19 @@ export const cloneProcess: ExecPass = (input) => {
         says: `open "cgroup.procs" of the ${directory.name}`
       }
     ]),
+    ...directories.map((directory) => close(directory, '/linux/cgroupsPath')),
     {
       call: 'clone',
       args: [CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
       save: pid,
-      zero: { skip: 2 },
+      // One that need not be moved also skips what only a process has to close that was born in its cgroup.
+      zero: { skip: procs.length === 0 ? 2 + directories.length : 2 },
       pointer: AT,
       says: 'clone the process'
     },
     { ...tellRuntime(input, pidNotice(), '', 'tell the pid of the process'), label: LEAVE },
     { call: 'exit_group', args: [0], pointer: '', says: 'leave the process alone' },
-    ...moveUnified(input),
+    ...moveUnified(input, directories.length),
     ...directories.map((directory, i): Step => ({ ...close(directory, '/linux/cgroupsPath'), ...(i === 0 ? { label: BORN } : {}) }))
   ]
 }
