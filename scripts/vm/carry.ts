@@ -48,6 +48,9 @@ function bundleGuest(directory: string): void {
   bundle('run-tests.ts', 'guest/run-tests.js')
   bundle('tap.ts', 'node_modules/tap/index.js')
   writeFileSync(join(directory, 'node_modules/tap/package.json'), '{"name":"tap","type":"module","exports":"./index.js"}\n')
+  // tcompare loads it for React's elements, which no test compares.
+  mkdirSync(join(directory, 'node_modules/react-element-to-jsx-string'))
+  writeFileSync(join(directory, 'node_modules/react-element-to-jsx-string/index.js'), 'exports.default = String\n')
 }
 
 function programs(directory: string): void {

@@ -56,13 +56,10 @@ const KERNEL_COMMAND_LINE = [
   'systemd.getty_auto=no'
 ].join(' ')
 
-/** Both disks are namespaces of one NVMe controller: of two controllers, either may be found first. */
+/** The root is on NVMe, which needs no module. The other one is of another kind: of two alike, either may be found first. */
 const disks = ({ image, carried }: Boot): string[] => [
-  ...['-drive', `file=${image.disk},if=none,id=root,format=raw,snapshot=on`],
-  ...['-drive', `file=${carried},if=none,id=carried,format=raw,snapshot=on`],
-  ...['-device', 'nvme,id=nvme,serial=1'],
-  ...['-device', 'nvme-ns,drive=root,bus=nvme,nsid=1'],
-  ...['-device', 'nvme-ns,drive=carried,bus=nvme,nsid=2']
+  ...['-drive', `file=${image.disk},if=none,id=root,format=raw,snapshot=on`, '-device', 'nvme,serial=1,drive=root'],
+  ...['-drive', `file=${carried},if=none,id=carried,format=raw,snapshot=on`, '-device', 'virtio-blk-pci,drive=carried']
 ]
 
 function qemu(boot: Boot): string[] {

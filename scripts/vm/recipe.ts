@@ -51,8 +51,14 @@ export const REMOVED = [
   'var/log/*.log'
 ] as const
 
-/** Units that have nothing to do in a machine that lives for minutes. */
+/** Units that have nothing to do in a machine that lives for minutes, and has its few devices from the kernel's devtmpfs. */
 const MASKED = [
+  'systemd-udevd.service',
+  'systemd-udevd-control.socket',
+  'systemd-udevd-kernel.socket',
+  'systemd-udev-trigger.service',
+  'systemd-udev-load-credentials.service',
+  'systemd-random-seed.service',
   'apt-daily.timer',
   'apt-daily-upgrade.timer',
   'dpkg-db-backup.timer',
@@ -73,7 +79,8 @@ FailureAction=poweroff-immediate
 Type=exec
 Environment=HOME=/root
 TasksMax=infinity
-ExecStartPre=/usr/bin/mount /dev/nvme0n2 /tsrun
+ExecStartPre=/usr/sbin/modprobe virtio_blk
+ExecStartPre=/usr/bin/mount -t ext4 /dev/vda /tsrun
 ExecStart=/bin/sh /tsrun/guest/start
 
 [Install]
@@ -93,7 +100,9 @@ export const FINISH = [
   'systemctl enable carried.service',
   `systemctl mask ${MASKED.join(' ')}`,
   'systemctl set-default multi-user.target',
-  'mkdir /tsrun'
+  'mkdir /tsrun',
+  // Nothing is to be brought up to date at the first start: ldconfig, catalogs, users.
+  'touch /etc/.updated /var/.updated'
 ].join('\n')
 
 export const FILES: readonly RecipeFile[] = [
