@@ -73,7 +73,18 @@ async function attempt(scene: Scene, index: number): Promise<{ error: TsrunError
       owner: ''
     } as const
     const { init, sync } = await launch(
-      { config, plan, named: {}, preserve: 0, detached: true, directory: box.directory, bundle, rootfs: facts.rootfs, document, cgroup: location },
+      {
+        config,
+        plan,
+        named: {},
+        preserve: 0,
+        detached: true,
+        directory: box.directory,
+        bundle,
+        rootfs: facts.rootfs,
+        document,
+        cgroup: location
+      },
       work
     )
     const record = withInit({ steps: {} } as never, init.pid, stepsAfterReady(plan))
