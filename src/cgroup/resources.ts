@@ -50,7 +50,7 @@ export function planResources(resources: Resources, facts: ResourceFacts): Write
   }
   // The spec wants `unified` to have the last word over the fields that are converted.
   writes.push(...unifiedWrites(resources, facts))
-  return { writes, ignored: [...ignored, ...kernelMemory(resources)] }
+  return { writes, ignored: [...ignored, ...kernelMemory(resources, goesToV2('memory', facts))] }
 }
 
 function goesToV2(name: SectionName, { mode, v1, v2 }: ResourceFacts): boolean {
@@ -79,9 +79,9 @@ function unifiedWrites({ unified }: Resources, { mode }: ResourceFacts): CgroupW
   })
 }
 
-/** Linux 5.4 deprecated the limit of kernel memory, 6.1 dropped it. runc ignores it as well. */
-function kernelMemory({ memory }: Resources): Ignored[] {
-  return (['kernel', 'kernelTCP'] as const)
+/** Linux 5.4 deprecated the limit of kernel memory, 5.16 dropped it; runc ignores it as well. That of TCP buffers is left, on v1. */
+function kernelMemory({ memory }: Resources, unified: boolean): Ignored[] {
+  return (unified ? (['kernel', 'kernelTCP'] as const) : (['kernel'] as const))
     .filter((field) => (memory?.[field] ?? 0) !== 0)
     .map((field) => ({
       pointer: `/linux/resources/memory/${field}`,

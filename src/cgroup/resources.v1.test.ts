@@ -20,7 +20,7 @@ t.test('every field has its file', async (t) => {
         realtimePeriod: 1000000,
         realtimeRuntime: 950000
       },
-      memory: { limit: 1000, swap: 3000, reservation: 500, swappiness: 0, disableOOMKiller: true },
+      memory: { limit: 1000, swap: 3000, reservation: 500, kernelTCP: 200, swappiness: 0, disableOOMKiller: true },
       pids: { limit: 100 },
       blockIO: {
         weight: 500,
@@ -48,6 +48,7 @@ t.test('every field has its file', async (t) => {
       'memory.limit_in_bytes 1000',
       'memory.memsw.limit_in_bytes 3000',
       'memory.soft_limit_in_bytes 500',
+      'memory.kmem.tcp.limit_in_bytes 200',
       'memory.oom_control 1',
       'memory.swappiness 0',
       'pids.max 100',
@@ -158,11 +159,12 @@ t.test('what no kernel takes is refused with its pointer', async (t) => {
   t.throws(() => lines({ unified: { 'memory.high': '1' } }), { code: 'unsupported', pointer: '/linux/resources/unified' })
 })
 
-t.test('kernel memory is ignored with a word', async (t) => {
-  t.same(
-    planResources({ memory: { kernel: 1, kernelTCP: 0 } }, facts).ignored.map(({ pointer }) => pointer),
-    ['/linux/resources/memory/kernel']
-  )
+t.test('what no kernel limits any more is ignored with a word', async (t) => {
+  const ignored = (kernel: number, kernelTCP: number, mode: ResourceFacts['mode']) =>
+    planResources({ memory: { kernel, kernelTCP } }, { ...facts, mode }).ignored.map(({ pointer }) => pointer)
+  t.same(ignored(1, 1, 'v1'), ['/linux/resources/memory/kernel'])
+  t.same(ignored(0, 1, 'v2'), ['/linux/resources/memory/kernelTCP'])
+  t.same(ignored(0, 0, 'v2'), [])
 })
 
 t.test('a hybrid host takes v2 for controllers that only v2 has', async (t) => {

@@ -58,6 +58,7 @@ export const v1Sections: Sections = {
     return [
       ...(swapFirst ? [...setSwap, ...setLimit] : [...setLimit, ...setSwap]),
       ...set('memory', 'memory.soft_limit_in_bytes', unlessZero(memory.reservation), 'memory/reservation'),
+      ...set('memory', 'memory.kmem.tcp.limit_in_bytes', unlessZero(memory.kernelTCP), 'memory/kernelTCP'),
       ...set('memory', 'memory.oom_control', memory.disableOOMKiller ? 1 : undefined, 'memory/disableOOMKiller'),
       ...set('memory', 'memory.swappiness', swappiness, 'memory/swappiness')
     ]

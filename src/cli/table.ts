@@ -293,7 +293,7 @@ export const table = {
       { name: 'memory-reservation', type: 'string', value: 'BYTES', help: 'soft memory limit' },
       { name: 'memory-swap', type: 'string', value: 'BYTES', help: 'limit of memory and swap together; -1: none' },
       { name: 'kernel-memory', type: 'string', value: 'BYTES', hidden: true, help: 'obsolete, ignored' },
-      { name: 'kernel-memory-tcp', type: 'string', value: 'BYTES', hidden: true, help: 'obsolete, ignored' },
+      { name: 'kernel-memory-tcp', type: 'string', value: 'BYTES', hidden: true, help: 'memory for TCP buffers, on cgroup v1' },
       { name: 'pids-limit', type: 'number', value: 'N', help: 'most processes' },
       { name: 'l3-cache-schema', type: 'string', value: 'SCHEMA', help: 'Intel RDT: schema of the L3 cache' },
       { name: 'mem-bw-schema', type: 'string', value: 'SCHEMA', help: 'Intel RDT: schema of memory bandwidth' }
