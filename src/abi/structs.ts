@@ -124,6 +124,12 @@ export function packSockaddrUn(path: string): Uint8Array {
   return bytes
 }
 
+/** The same for a name in the abstract namespace, of at most 107 bytes; what counts is the length, not a NUL at the end (unix(7)). */
+export function packAbstractName(name: string): Uint8Array {
+  const bytes = packSockaddrUn(`\0${name}`)
+  return bytes.subarray(0, bytes.length - 1)
+}
+
 /** A `struct msghdr` with one buffer, and all that it points to. */
 export interface MessageHeader {
   readonly header: Uint8Array

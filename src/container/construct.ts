@@ -16,6 +16,7 @@ import { type Inherited, inheritedDescriptors } from './inherited.ts'
 import { type Launched, launch } from './launch.ts'
 import { loadBundle } from './load.ts'
 import { lock } from './lock.ts'
+import type { Offer } from './notify.ts'
 import { runPoststop } from './poststop.ts'
 import { type ContainerRecord, FORMAT, withInit } from './record.ts'
 import { isRootless, makeRootDirectory, rootDirectory } from './root.ts'
@@ -63,14 +64,17 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const rootless = isRootless(options)
   const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
   const inherited = inheritedDescriptors(options.preserveFds ?? 0)
+  const notify = options.notifySocket ? await import('./notify.ts') : undefined
+  notify?.checkAddress(options.notifySocket!)
   const located = locate(config.linux?.cgroupsPath, options.id, { rootless })
   const first = firstRecord(options, bundle, config, rootless, located)
   const directory = await claimDirectory(options, first, config, work)
   writeConfigCopy(directory, text)
   // From here on `delete --force` finds the cgroup, whatever happens to this process.
   writeRecord(directory, first)
+  const offered = notify?.offer(directory)
   const { location, facts: cgroup } = makeCgroup(located, config, options, work)
-  const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited))
+  const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
   const named = namedDescriptors(plan, wanted, directory, work)
   const document = stateDocument(first, 'creating')
   const context = {
@@ -138,7 +142,7 @@ function makeCgroup(
   return { location, facts: { mode, hierarchies, joins } }
 }
 
-function planOptions(options: CreateOptions, { release }: Wanted, config: Config, inherited: Inherited): PlanOptions {
+function planOptions(options: CreateOptions, { release }: Wanted, config: Config, inherited: Inherited, offered?: Offer): PlanOptions {
   return {
     id: options.id,
     release,
@@ -146,7 +150,8 @@ function planOptions(options: CreateOptions, { release }: Wanted, config: Config
     noNewKeyring: options.noNewKeyring === true,
     preserveFds: inherited.count,
     consoleSocket: config.process?.terminal === true,
-    extraEnv: inherited.env
+    extraEnv: [...inherited.env, ...(offered?.env ?? [])],
+    extraMounts: offered?.mounts ?? []
   }
 }
 

@@ -5,9 +5,10 @@ import { type OwnedFd, own } from '../linux/fd.ts'
 import { setSubreaper } from '../linux/process.ts'
 import { announce } from './announce.ts'
 import { connectConsole } from './console.ts'
-import { construct } from './construct.ts'
+import { type Constructed, construct } from './construct.ts'
 import { destroy } from './destroy.ts'
 import { lock } from './lock.ts'
+import type { Relay } from './notify.ts'
 import { answer } from './protocol.ts'
 import { untilInitEnds } from './reaper.ts'
 import type { ContainerRecord } from './record.ts'
@@ -28,6 +29,8 @@ interface Running {
   readonly config: Config
   readonly pidfd: OwnedFd
   readonly forwarding: Disposable
+  /** Of its word that it is ready, to whoever waits for that. */
+  readonly relay: Relay | undefined
 }
 
 /**
@@ -38,10 +41,9 @@ interface Running {
 export async function run(options: RunOptions): Promise<RunResult> {
   const detached = options.detach === true
   if (detached) {
-    return withUndo(options, async (work) => {
-      const { record } = await begin(options, connectConsole(options.consoleSocket), work)
-      return { exitStatus: 0, pid: record.init_process_pid }
-    })
+    const { init, relay } = await withUndo(options, (work) => begin(options, connectConsole(options.consoleSocket), work))
+    await relay?.untilReady(init.pid)
+    return { exitStatus: 0, pid: init.pid }
   }
   // A wish that has to be spoken out: it changes the whole process, which in a library is somebody else's.
   const subreaper = options.noSubreaper === false
@@ -51,11 +53,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
   return await stay(running, terminal, subreaper, options)
 }
 
-/** Until the user's process runs. */
-async function begin(options: RunOptions, console: (work: Work) => number, work: Work) {
+/** Until the user's process runs. The relay is the caller's from then on. */
+async function begin(options: RunOptions, console: (work: Work) => number, work: Work): Promise<Constructed & Pick<Running, 'relay'>> {
   const made = await construct(options, { release: 'sync', detached: options.detach === true, console }, work)
   const { init, record, config, sync } = made
   announce(made, options, work)
+  const notify = options.notifySocket ? await import('./notify.ts') : undefined
+  const relay = notify?.openRelay(made.directory, options.notifySocket!, init.pid, options)
+  if (relay !== undefined) work.undo.add('close the socket for its readiness', () => relay[Symbol.dispose]())
   const release = { record, config, pidfd: init.pidfd.fd, interrupt: work.interrupt }
   await runStartContainerHooks(release)
   await letGo(release, () => {
@@ -63,16 +68,16 @@ async function begin(options: RunOptions, console: (work: Work) => number, work:
     return sync.fd
   })
   await runPoststartHooks(release)
-  return made
+  return { ...made, relay }
 }
 
 async function beginForeground(options: RunOptions, terminal: Terminal, work: Work): Promise<Running> {
   const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
-  const { directory, record, config, init } = await begin(options, console, work)
+  const { directory, record, config, init, relay } = await begin(options, console, work)
   terminal.receive()
   // Before the listener for interrupts goes: what comes in this moment is forwarded.
   const forwarding = forwardSignals(init.pidfd.fd)
-  return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding }
+  return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding, relay }
 }
 
 async function stay(running: Running, terminal: Terminal, subreaper: boolean, options: RunOptions): Promise<RunResult> {
@@ -81,8 +86,11 @@ async function stay(running: Running, terminal: Terminal, subreaper: boolean, op
   const pid = running.record.init_process_pid
   try {
     const relayed = terminal.relay(running.pidfd.fd)
+    // What the service manager has started is this process, and it ends as the container does.
+    const told = running.relay?.untilReady(process.pid)
     const child = await untilInitEnds(pid, running.pidfd.fd, subreaper)
     await relayed
+    await told
     return { exitStatus: child === undefined ? UNKNOWN_STATUS : shellStatus(child), pid }
   } finally {
     if (options.keep !== true) await remove(running, options)

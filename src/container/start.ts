@@ -10,19 +10,26 @@ import { checkId } from './ids.ts'
 import { listenForInterrupt } from './interrupt.ts'
 import { loadCopy } from './load.ts'
 import { lock } from './lock.ts'
+import type { Relay } from './notify.ts'
 import { letGo, type Release, runPoststartHooks, runStartContainerHooks } from './release.ts'
 import { rootDirectory } from './root.ts'
 import { initIsAlive, statusOf } from './status.ts'
 import { readRecord, type StateDirectory, startSocketPath, stateDirectory } from './store.ts'
-import type { RuntimeOptions } from './types.ts'
+import type { RuntimeOptions, StartOptions } from './types.ts'
 
 /**
  * Starts the user's process (runtime.md#start); returns when it is executed and the poststart hooks have run.
  * @throws TsrunError `not-found`; `bad-state` unless the container is created; for a command that cannot be executed; `hook`, and then the container is gone
  */
-export async function start(id: string, options: RuntimeOptions = {}): Promise<void> {
+export async function start(id: string, options: StartOptions = {}): Promise<void> {
   checkId(id)
   const directory = stateDirectory(rootDirectory(options).path, id)
+  const { pid, relay } = await startLocked(directory, options)
+  // Without the lock: a container that takes long to become ready can be killed.
+  await relay?.untilReady(pid)
+}
+
+async function startLocked(directory: StateDirectory, options: StartOptions): Promise<{ pid: number; relay: Relay | undefined }> {
   using _ = await lock(directory, 'start')
   using interrupt = listenForInterrupt()
   const record = readRecord(directory)
@@ -30,7 +37,16 @@ export async function start(id: string, options: RuntimeOptions = {}): Promise<v
   if (status !== 'created') throw cannotStart(status)
   using pidfd = pidfdOpen(record.init_process_pid)
   if (!initIsAlive(record)) throw cannotStart('stopped')
-  await release({ record, config: loadCopy(directory), pidfd: pidfd.fd, interrupt }, directory, options)
+  const pid = record.init_process_pid
+  const notify = options.notifySocket ? await import('./notify.ts') : undefined
+  const relay = notify?.openRelay(directory, options.notifySocket!, pid, options)
+  try {
+    await release({ record, config: loadCopy(directory), pidfd: pidfd.fd, interrupt }, directory, options)
+  } catch (cause) {
+    relay?.[Symbol.dispose]()
+    throw cause
+  }
+  return { pid, relay }
 }
 
 async function release(what: Release, directory: StateDirectory, { log }: RuntimeOptions): Promise<void> {

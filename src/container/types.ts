@@ -49,6 +49,16 @@ export interface CreateOptions extends RuntimeOptions {
   readonly noPivot?: boolean
   readonly noNewKeyring?: boolean
   readonly preserveFds?: number
+  /** As `StartOptions.notifySocket`; to be given to `create` and `start`, or to `run`. */
+  readonly notifySocket?: string
+}
+
+export interface StartOptions extends RuntimeOptions {
+  /**
+   * Address of the service manager's socket, as in $NOTIFY_SOCKET (sd_notify(3)), which only the command line reads: a path, or @ and an abstract
+   * name. The container gets a socket of its own at /run/notify/notify.sock. The call returns when the container's process has said READY=1 there.
+   */
+  readonly notifySocket?: string
 }
 
 export interface RunOptions extends CreateOptions {

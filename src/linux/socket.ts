@@ -4,6 +4,7 @@ import { AT_FDCWD, O_CLOEXEC, O_PATH } from '../abi/fcntl.ts'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts'
 import {
   type PollFd,
+  packAbstractName,
   packMessageHeader,
   packPollFds,
   packRights,
@@ -28,14 +29,30 @@ export function socketpairSeqpacket(): [OwnedFd, OwnedFd] {
 }
 
 /**
- * Connects to the stream socket at `path`, which may be longer than the 107 bytes of sockaddr_un: an O_PATH descriptor of the socket
+ * Connects to the socket at `path` (of streams, if not said otherwise), which may be longer than the 107 bytes of sockaddr_un: an O_PATH descriptor of the socket
  * is named instead. Throws TsrunError `system`.
  */
-export function connectUnix(path: string): OwnedFd {
+export function connectUnix(path: string, type = SOCK_STREAM): OwnedFd {
   const action = `connect to the socket "${path}"`
   using target = ownResult(syscall('openat', AT_FDCWD, path, O_PATH | O_CLOEXEC), action)
-  const socket = ownResult(syscall('socket', AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
-  const address = packSockaddrUn(`/proc/self/fd/${target.fd}`)
+  return connectTo(packSockaddrUn(`/proc/self/fd/${target.fd}`), type, action)
+}
+
+/**
+ * Connects to a socket in the abstract namespace.
+ * @param name without the NUL at its beginning
+ */
+export function connectAbstract(name: string, type: number): OwnedFd {
+  const action = `connect to the socket "@${name}"`
+  return connectTo(
+    encoded(() => packAbstractName(name), action),
+    type,
+    action
+  )
+}
+
+function connectTo(address: Uint8Array, type: number, action: string): OwnedFd {
+  const socket = ownResult(syscall('socket', AF_UNIX, type | SOCK_CLOEXEC, 0), 'create a socket')
   const result = retried('connect', socket.fd, address, address.length)
   if (result >= 0) return socket
   socket[Symbol.dispose]()
@@ -48,22 +65,30 @@ export function connectUnix(path: string): OwnedFd {
  */
 export function listenUnix(path: string, mode: number): OwnedFd {
   const action = `listen on the socket "${path}"`
-  const slash = path.lastIndexOf('/')
-  const directory = slash < 0 ? '.' : path.slice(0, slash) || '/'
-  using parent = ownResult(syscall('openat', AT_FDCWD, directory, O_PATH | O_CLOEXEC | constants.O_DIRECTORY), action)
-  const address = socketAddress(`/proc/self/fd/${parent.fd}/${path.slice(slash + 1)}`, action)
-  const socket = ownResult(syscall('socket', AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
-  let result = syscall('fchmod', socket.fd, mode)
-  if (result >= 0) result = syscall('bind', socket.fd, address, address.length)
-  if (result >= 0) result = syscall('listen', socket.fd, 16)
+  const socket = bindUnix(path, mode, SOCK_STREAM, action)
+  const result = syscall('listen', socket.fd, 16)
   if (result >= 0) return socket
   socket[Symbol.dispose]()
   throw systemError(-result, action)
 }
 
-function socketAddress(path: string, action: string): Uint8Array {
+/** Makes a socket of `type` at `path`, which may be longer than the 107 bytes of sockaddr_un; its last name may not. Throws as `listenUnix`. */
+export function bindUnix(path: string, mode: number, type: number, action: string): OwnedFd {
+  const slash = path.lastIndexOf('/')
+  const directory = slash < 0 ? '.' : path.slice(0, slash) || '/'
+  using parent = ownResult(syscall('openat', AT_FDCWD, directory, O_PATH | O_CLOEXEC | constants.O_DIRECTORY), action)
+  const address = encoded(() => packSockaddrUn(`/proc/self/fd/${parent.fd}/${path.slice(slash + 1)}`), action)
+  const socket = ownResult(syscall('socket', AF_UNIX, type | SOCK_CLOEXEC, 0), 'create a socket')
+  let result = syscall('fchmod', socket.fd, mode)
+  if (result >= 0) result = syscall('bind', socket.fd, address, address.length)
+  if (result >= 0) return socket
+  socket[Symbol.dispose]()
+  throw systemError(-result, action)
+}
+
+function encoded(pack: () => Uint8Array, action: string): Uint8Array {
   try {
-    return packSockaddrUn(path)
+    return pack()
   } catch {
     throw systemError(ENAMETOOLONG, action)
   }

@@ -3,6 +3,7 @@
  * Same config and same facts, same plan, byte for byte.
  */
 import type { Architecture } from '../abi/syscalls.ts'
+import type { Mount } from '../config/types.ts'
 
 /** One mounted cgroup hierarchy of the host, from /proc/self/mountinfo and /proc/self/cgroup (cgroups(7)). */
 export interface CgroupHierarchy {
@@ -103,4 +104,6 @@ export interface PlanOptions extends ProcessOptions {
   /** How the process is released: `socket` waits in accept(2) on the descriptor `start`; `sync` waits for a message on `sync`. */
   readonly release: 'socket' | 'sync'
   readonly noPivot: boolean
+  /** Bind mounts of directories of the runtime's own, after those of the configuration. */
+  readonly extraMounts?: readonly Mount[]
 }

@@ -63,8 +63,11 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
   config.linux?.namespaces?.forEach((namespace, i) => {
     namespaces[namespace.type] = { ...namespace, pointer: `/linux/namespaces/${i}` }
   })
-  const mounts = (config.mounts ?? []).map((mount, index) => {
-    return { mount, options: parseMountOptions(mount.options), index, pointer: `/mounts/${index}` }
+  const configured = config.mounts ?? []
+  const mounts = [...configured, ...(options.extraMounts ?? [])].map((mount, index) => {
+    // RFC 6901, section 4: "-" is the member behind the last one, which the configuration does not have.
+    const pointer = index < configured.length ? `/mounts/${index}` : '/mounts/-'
+    return { mount, options: parseMountOptions(mount.options), index, pointer }
   })
   return { config, facts, options, namespaces, mounts, candidates: commandCandidates(config.process ?? {}), fds: programFds(options) }
 }

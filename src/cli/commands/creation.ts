@@ -14,6 +14,10 @@ export function creation({ flags, args, options }: Invocation<'create'> | Invoca
     ...(flags.bundle ? { bundle: flags.bundle } : {}),
     ...(flags['pid-file'] ? { pidFile: flags['pid-file'] } : {}),
     ...(flags['console-socket'] ? { consoleSocket: flags['console-socket'] } : {}),
-    ...(flags['pidfd-socket'] ? { pidfdSocket: flags['pidfd-socket'] } : {})
+    ...(flags['pidfd-socket'] ? { pidfdSocket: flags['pidfd-socket'] } : {}),
+    ...readiness()
   }
 }
+
+/** Whom to tell that the container is ready: sd_notify(3). */
+export const readiness = (): { notifySocket?: string } => (process.env.NOTIFY_SOCKET ? { notifySocket: process.env.NOTIFY_SOCKET } : {})
