@@ -19,6 +19,13 @@ t.test('relative destinations of mounts', async (t) => {
   t.strictSame(pointers({ mounts: [{ destination: '/a' }, { destination: 'b' }] }), ['/mounts/1/destination'])
 })
 
+t.test("a file system's options on a bind mount", async (t) => {
+  const options = ['bind', 'size=1m', 'ro', 'mode=755']
+  t.strictSame(pointers({ mounts: [{ destination: '/a', source: '/b', options }] }), ['/mounts/0/options/1', '/mounts/0/options/3'])
+  t.strictSame(pointers({ mounts: [{ destination: '/a', source: '/b', type: 'bind', options: ['x'] }] }), ['/mounts/0/options/0'])
+  t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'tmpfs', options: ['size=1m'] }] }), [])
+})
+
 t.test('mappings of a namespace that is joined', async (t) => {
   t.strictSame(pointers({ linux: { namespaces: [{ type: 'user', path: '/u' }], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] } }), [
     '/linux/uidMappings'

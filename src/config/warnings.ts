@@ -1,6 +1,7 @@
 /** What is odd in a config but no reason to refuse it. */
 import { capabilityNumber } from '../abi/capability.ts'
 import type { Problem } from '../errors/error.ts'
+import { parseMountOptions } from '../plan/mount-options.ts'
 import { SHAPES } from './generated/names.ts'
 import { nearest } from './nearest.ts'
 import { pointer } from './pointer.ts'
@@ -11,6 +12,7 @@ import type { Capabilities, Config } from './types.ts'
 export const warnings = (config: Config): readonly Problem[] => [
   ...unknownCapabilities(config.process?.capabilities ?? {}),
   ...relativeDestinations(config),
+  ...bindData(config),
   ...joinedMappings(config),
   ...misspeltNames(config, 'Config', '')
 ]
@@ -38,6 +40,17 @@ const relativeDestinations = ({ mounts }: Config): readonly Problem[] =>
           }
         ]
   )
+
+/** The kernel ignores them without a word (mount(2), MS_BIND); runc has refused them since 1.2, and the OCI's own tests use them. */
+const bindData = ({ mounts }: Config): readonly Problem[] =>
+  (mounts ?? []).flatMap(({ type, options }, i) => {
+    const { bind, data } = parseMountOptions(options)
+    if (bind === undefined && type !== 'bind' && type !== 'rbind') return []
+    return data.map(({ option, index }) => ({
+      pointer: pointer('mounts', i, 'options', index),
+      message: `ignoring ${show(option)}: bind mounts cannot have any filesystem-specific options applied`
+    }))
+  })
 
 /** The maps of a namespace that exists cannot be changed. */
 function joinedMappings({ linux }: Config): readonly Problem[] {

@@ -25,9 +25,3 @@ for (const arch of ['x64', 'arm64'] as const) {
     })
   }
 }
-
-t.test('a bind mount with data of a file system is refused with its pointer', async (t) => {
-  const { config } = examples.mounts!
-  const mounts = [{ destination: '/x', source: '/y', options: ['bind', 'size=1m'] }]
-  t.throws(() => compile({ ...config, mounts }, exampleFacts('x64'), exampleOptions()), { code: 'config', pointer: '/mounts/0/options/1' })
-})

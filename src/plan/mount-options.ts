@@ -161,3 +161,7 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
     extensions: draft.extensions
   }
 }
+
+/** True for what only mount(2) takes: fsconfig(2) knows values of up to 255 bytes and no iversion. */
+export const needsOldApi = ({ superblock, data }: MountOptions): boolean =>
+  superblock.includes('iversion') || data.some(({ option }) => option.length - option.indexOf('=') > 256)

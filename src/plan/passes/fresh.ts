@@ -4,6 +4,7 @@
  */
 import { S_IFREG } from '../../abi/fcntl.ts'
 import { type Input, isBind, type MountEntry } from '../input.ts'
+import { needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, text } from '../step.ts'
 import { components } from './files.ts'
 
@@ -19,8 +20,11 @@ function covering(input: Input, path: readonly string[], index: number): MountEn
   return undefined
 }
 
-const isFreshTmpfs = (entry: MountEntry | undefined): boolean =>
-  entry !== undefined && entry.mount.type === 'tmpfs' && !isBind(entry) && !entry.options.remount && entry.options.extensions.length === 0
+function isFreshTmpfs(entry: MountEntry | undefined): boolean {
+  if (entry === undefined || entry.mount.type !== 'tmpfs' || isBind(entry)) return false
+  // mount(2) makes no detached mounts.
+  return !entry.options.remount && entry.options.extensions.length === 0 && !needsOldApi(entry.options)
+}
 
 /** True when the mount point of `entry` was made together with the tmpfs that it lies in. */
 export const isMadeInside = (input: Input, entry: MountEntry): boolean =>

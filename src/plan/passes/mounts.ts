@@ -4,10 +4,8 @@
  */
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import { TsrunError } from '../../errors/error.ts'
-import { bindWithData } from '../../errors/wording.plan.ts'
 import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
-import type { MountOptions } from '../mount-options.ts'
+import { type MountOptions, needsOldApi } from '../mount-options.ts'
 import { type Arg, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
@@ -24,7 +22,7 @@ function mountOne(input: Input, entry: MountEntry): Step[] {
   if (entry.options.remount) return remount(input, entry)
   if (isBind(entry)) return bind(input, entry)
   if (entry.mount.type === 'cgroup' || entry.mount.type === 'cgroup2') return cgroupMount(input, entry)
-  return needsOldApi(entry) ? oldFileSystem(input, entry) : fileSystem(input, entry)
+  return needsOldApi(entry.options) ? oldFileSystem(input, entry) : fileSystem(input, entry)
 }
 
 const quoted = (s: string | undefined): string => JSON.stringify(s ?? '')
@@ -70,8 +68,17 @@ const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mountAttr
   says: `${what} of ${quoted(entry.mount.destination)}`
 })
 
+/**
+ * A root that is `rshared` passes that on to mounts without a propagation of their own. Private ones and slaves they are without a word, as their
+ * sources are; unbindable ones would keep read-only paths from being made of them.
+ */
+const propagationOf = ({ config }: Input, { options }: MountEntry): readonly number[] =>
+  config.linux?.rootfsPropagation === 'rshared' && !options.remount && options.propagation.length === 0
+    ? [M.MS_SHARED | M.MS_REC]
+    : options.propagation
+
 /** Attributes that fsmount(2) could not take, and propagation: on the mount while it is still detached. */
-function attributes(entry: MountEntry, on: Slot, plain: { set: number; clear: number }): Step[] {
+function attributes(input: Input, entry: MountEntry, on: Slot, plain: { set: number; clear: number }): Step[] {
   const { options } = entry
   const steps: Step[] = []
   const show = (set: number, clear: number): string => `{attr_set=0x${set.toString(16)}, attr_clr=0x${clear.toString(16)}}`
@@ -81,7 +88,7 @@ function attributes(entry: MountEntry, on: Slot, plain: { set: number; clear: nu
   }
   change(plain.set, plain.clear, false, 'set the options')
   change(options.recursiveSet, options.recursiveClear, true, 'set the recursive options')
-  for (const flags of options.propagation) {
+  for (const flags of propagationOf(input, entry)) {
     const attr = mountAttr(0, 0, flags & ~M.MS_REC, `{propagation=0x${(flags & ~M.MS_REC).toString(16)}}`)
     steps.push(setattr(on, (flags & M.MS_REC) !== 0, attr, entry, 'set the propagation'))
   }
@@ -136,16 +143,13 @@ export const bindSources: Pass = (input) =>
     : []
 
 function bind(input: Input, entry: MountEntry): Step[] {
-  const unknown = entry.options.data[0]
-  if (unknown !== undefined)
-    throw new TsrunError('config', bindWithData(unknown.option), { pointer: `${entry.pointer}/options/${unknown.index}` })
   const early = opensSourcesEarly(input)
   const from = early ? sourceSlot(entry) : tree
   const moved = moveOnto(entry)
   const { set, clear } = entry.options
   return [
     ...(early ? [] : [openSource(input, entry, tree)]),
-    ...attributes(entry, from, { set, clear }),
+    ...attributes(input, entry, from, { set, clear }),
     ...openTarget(input, entry),
     { ...moved[0]!, args: [from, ...moved[0]!.args.slice(1)] },
     close(from, entry.pointer),
@@ -162,7 +166,7 @@ function remount(input: Input, entry: MountEntry): Step[] {
       pointer: `${entry.pointer}/destination`,
       says: `open the mount point ${quoted(entry.mount.destination)}`
     }),
-    ...attributes(entry, target, { set, clear }),
+    ...attributes(input, entry, target, { set, clear }),
     close(target, entry.pointer)
   ]
 }
@@ -228,7 +232,7 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
     }),
     ...makeInside(input, entry, tree),
     ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
-    ...attributes(entry, tree, { set: 0, clear: 0 }),
+    ...attributes(input, entry, tree, { set: 0, clear: 0 }),
     ...moveOnto(entry)
   ]
 }
@@ -251,10 +255,6 @@ function inheritMode(input: Input, entry: MountEntry): Step[] {
     close(directory, entry.pointer)
   ]
 }
-
-/** fsconfig(2) takes values of up to 255 bytes and no iversion: mount(2) serves the rest, on "." of the mount point. */
-const needsOldApi = ({ options }: MountEntry): boolean =>
-  options.superblock.includes('iversion') || options.data.some(({ option }) => option.length - option.indexOf('=') > 256)
 
 const OLD_FLAGS: Readonly<Record<string, number>> = {
   sync: M.MS_SYNCHRONOUS,
@@ -281,6 +281,7 @@ function oldFlags({ options }: MountEntry): number {
   return OLD_ATTRIBUTES.reduce((flags, [attr, flag]) => (options.set & attr ? flags | flag : flags), named)
 }
 
+/** By mount(2), on "." of the mount point. */
 function oldFileSystem(input: Input, entry: MountEntry): Step[] {
   const { mount, options, pointer } = entry
   const data = options.data.map(({ option }) => option).join(',')
@@ -300,7 +301,7 @@ function oldFileSystem(input: Input, entry: MountEntry): Step[] {
 }
 
 function propagationOnly(input: Input, entry: MountEntry): Step[] {
-  const steps = attributes(entry, target, { set: 0, clear: 0 })
+  const steps = attributes(input, entry, target, { set: 0, clear: 0 })
   if (steps.length === 0) return []
   const open = openInRoot(input, {
     path: entry.mount.destination,

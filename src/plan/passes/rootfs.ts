@@ -24,15 +24,19 @@ const propagate = (path: string, flags: number, pointer: string, says: string): 
   says
 })
 
+/** What is unbindable is private and cannot be bound (mount_namespaces(7)); before the root is bound onto itself it is only the first. */
+const BEFORE: Readonly<Record<string, string>> = { unbindable: 'private', runbindable: 'rprivate' }
+
 /**
  * Nothing that is mounted here may reach the host. With shared propagation that is asked for, at least the mount
  * that holds the root file system is private: pivot_root(2) demands it.
  */
 export const propagation: Pass = ({ config, facts }) => {
   const wanted = config.linux?.rootfsPropagation
-  const flags = wanted ? PROPAGATION[wanted]! : MS_SLAVE | MS_REC
+  const first = wanted ? (BEFORE[wanted] ?? wanted) : 'rslave'
+  const flags = PROPAGATION[first]!
   const pointer = wanted ? '/linux/rootfsPropagation' : ''
-  const steps = [propagate('/', flags, pointer, `make the propagation of "/" ${wanted || 'rslave'}`)]
+  const steps = [propagate('/', flags, pointer, `make the propagation of "/" ${first}`)]
   if (flags & MS_SHARED) steps.push(propagate(facts.rootfsParentMount, MS_PRIVATE, pointer, `make "${facts.rootfsParentMount}" private`))
   return steps
 }
@@ -120,9 +124,9 @@ export const enterRoot: Pass = (input) => {
   return [...(input.options.noPivot ? moveRoot : pivot)(input), close(slots.root)]
 }
 
-/** The propagation that was asked for holds for the new root as well, whatever pivot_root needed in between. */
+/** The propagation that was asked for holds for the new root as well, whatever pivot_root needed in between. Mounts below it have their own. */
 export const rootPropagation: Pass = ({ config }) => {
   const wanted = config.linux?.rootfsPropagation
   if (!wanted) return []
-  return [propagate('/', PROPAGATION[wanted]!, '/linux/rootfsPropagation', `make the propagation of the root ${wanted}`)]
+  return [propagate('/', PROPAGATION[wanted]! & ~MS_REC, '/linux/rootfsPropagation', `make the propagation of the root ${wanted}`)]
 }

@@ -1,0 +1,77 @@
+/** Mounts as the container sees them, by its /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Config, Mount } from '../../src/config/types.ts'
+import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+
+const PROPAGATION = ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate', 'unbindable', 'runbindable'] as const
+
+/** A directory and a file of the host, for bind mounts. */
+function source(box: Sandbox): string {
+  const path = join(box.directory, 'source')
+  mkdirSync(join(path, 'below'), { recursive: true })
+  writeFileSync(join(path, 'file'), 'of the host\n')
+  return path
+}
+
+/** Runs `script`, in a container with mounts beside those of the default configuration. */
+function runWith(box: Sandbox, script: string, mounts: readonly Mount[], more: Partial<Config['linux']> = {}) {
+  const bundle = box.bundle((config) => ({
+    ...config,
+    root: { path: 'rootfs', readonly: false },
+    process: { ...config.process, args: ['/bin/sh', '-c', script] },
+    mounts: [...config.mounts!, ...mounts],
+    linux: { ...config.linux, ...more }
+  }))
+  return box.tsrun('run', '--bundle', bundle, box.id())
+}
+
+/** By mount point: the options, and what mountinfo says of the propagation. */
+function table(mountinfo: string): Readonly<Record<string, { readonly options: string; readonly propagation: string }>> {
+  const rows = mountinfo.split('\n').filter(Boolean)
+  return Object.fromEntries(
+    rows.map((row) => {
+      const [, , , , point = '', options = '', ...rest] = row.split(' ')
+      return [point, { options, propagation: rest.slice(0, rest.indexOf('-')).join(' ').replaceAll(/\d+/g, 'N') }]
+    })
+  )
+}
+
+const LOOK = 'cat /proc/self/mountinfo'
+
+t.test('the propagation of the root, and of mounts that have their own', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const mounts = [
+    { destination: '/own', source: source(box), options: ['rbind', 'rshared'] },
+    { destination: '/private', source: source(box), options: ['rbind', 'rprivate'] },
+    { destination: '/none', type: 'tmpfs', options: ['mode=755'] }
+  ]
+  for (const wanted of PROPAGATION) {
+    const { stdout, stderr } = runWith(box, LOOK, mounts, { rootfsPropagation: wanted })
+    const seen = table(stdout)
+    const root = wanted.endsWith('shared') ? 'shared:N' : wanted.endsWith('unbindable') ? 'unbindable' : ''
+    t.equal(seen['/']?.propagation, root, `${wanted} ${stderr}`)
+    t.match(seen['/own']?.propagation, /^shared:N/, `${wanted}: a mount that is shared stays so`)
+    t.equal(seen['/private']?.propagation, '', `${wanted}: and a private one`)
+    t.equal(seen['/none']?.propagation, wanted === 'rshared' ? root : '', `${wanted}: one without a wish`)
+  }
+})
+
+t.test('mount points in a tmpfs that mount(2) makes', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const mounts = [
+    { destination: '/t', type: 'tmpfs', options: ['iversion'] },
+    { destination: '/t/a/b', source: source(box), options: ['bind'] }
+  ]
+  const { stdout, stderr } = runWith(box, 'cat /t/a/b/file', mounts)
+  t.equal(stdout, 'of the host\n', stderr)
+})
+
+t.test("a file system's options on a bind mount are a warning", { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const mounts = [{ destination: '/x', source: source(box), options: ['bind', 'mode=755', 'nosuid'] }]
+  const { stdout, stderr } = runWith(box, LOOK, mounts)
+  t.match(table(stdout)['/x']?.options, 'nosuid')
+  t.match(stderr, /warning: ignoring "mode=755": .* \[\/mounts\/\d+\/options\/1\]/)
+})
