@@ -62,6 +62,28 @@ t.test('a whole life', { skip }, async (t) => {
   t.match(call('delete', id), { status: 0, stderr: '' })
 })
 
+t.test('exec', { skip }, async (t) => {
+  using box = sandbox(t)
+  const { bundle, call } = ordinaryUser(box, 'sleep 1000')
+  const id = box.id()
+  const view = 'id -u; cat /proc/self/uid_map; for n in user pid mnt uts ipc; do readlink /proc/self/ns/$n; done; ulimit -n'
+  t.match(call('create', '--bundle', bundle, id), { status: 0, stderr: '' })
+  const created = call('exec', id, 'sh', '-c', view)
+  t.match(created, { status: 0, stderr: '', stdout: new RegExp(`^0\\n\\s*0\\s+${UID}\\s+1\\n`) }, 'in a created container')
+  t.match(call('start', id), { status: 0, stderr: '' })
+  t.match(call('exec', id, 'sh', '-c', view), { status: 0, stdout: created.stdout })
+  const inside = call('exec', id, 'sh', '-c', 'for n in user pid mnt uts ipc; do readlink /proc/1/ns/$n; done')
+  t.ok(created.stdout.includes(inside.stdout), 'in the namespaces of init')
+  t.match(call('exec', '--tty', id, 'sh', '-c', 'tty; echo x > /dev/tty'), { status: 0, stdout: '/dev/pts/0\r\nx\r\n' })
+  t.match(
+    call('exec', '-u', '5', id, 'id'),
+    { status: 255, stderr: /cannot become uid 5: invalid argument \(EINVAL\)/ },
+    'an id without a mapping'
+  )
+  t.match(call('exec', id, 'nosuch'), { status: 255, stderr: /executable file not found in \$PATH/ })
+  t.match(call('delete', '--force', id), { status: 0, stderr: '' })
+})
+
 t.test(
   'a range of ids that nobody has granted names the file and the line',
   { skip: skip || needs({ commands: ['newuidmap'] }) },
