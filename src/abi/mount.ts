@@ -46,12 +46,15 @@ export const OPEN_TREE_CLOEXEC = 0o2000000
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x04
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40
 
-/** fsopen(2), fsmount(2), fsconfig(2) */
+/** fsopen(2), fsmount(2), fspick(2), fsconfig(2) */
 export const FSOPEN_CLOEXEC = 1
 export const FSMOUNT_CLOEXEC = 1
+export const FSPICK_CLOEXEC = 1
+export const FSPICK_EMPTY_PATH = 8
 export const FSCONFIG_SET_FLAG = 0
 export const FSCONFIG_SET_STRING = 1
 export const FSCONFIG_CMD_CREATE = 6
+export const FSCONFIG_CMD_RECONFIGURE = 7
 
 /** linux/magic.h */
 export const DEVPTS_SUPER_MAGIC = 0x1cd1

@@ -162,6 +162,6 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
   }
 }
 
-/** True for what only mount(2) takes: fsconfig(2) knows values of up to 255 bytes and no iversion. */
+/** True for what only mount(2) takes: fsconfig(2) knows values of up to 255 bytes, one option at a time, and no iversion. */
 export const needsOldApi = ({ superblock, data }: MountOptions): boolean =>
-  superblock.includes('iversion') || data.some(({ option }) => option.length - option.indexOf('=') > 256)
+  superblock.includes('iversion') || data.some(({ option }) => option.includes(',') || option.length - option.indexOf('=') > 256)

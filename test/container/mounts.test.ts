@@ -75,3 +75,22 @@ t.test("a file system's options on a bind mount are a warning", { skip: asRoot }
   t.match(table(stdout)['/x']?.options, 'nosuid')
   t.match(stderr, /warning: ignoring "mode=755": .* \[\/mounts\/\d+\/options\/1\]/)
 })
+
+t.test('remount changes options of the mount and of the file system', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const mounts = [
+    { destination: '/t', type: 'tmpfs', options: ['size=1m'] },
+    { destination: '/t', type: 'tmpfs', options: ['remount', 'size=2m', 'nosuid'] },
+    { destination: '/b', source: source(box), options: ['bind'] },
+    { destination: '/b', source: source(box), options: ['bind', 'remount', 'ro'] }
+  ]
+  const { stdout, stderr } = runWith(box, LOOK, mounts)
+  t.match(stdout, / \/t rw,nosuid,.*size=2048k/, stderr)
+  t.match(stdout, / \/b ro,/)
+})
+
+t.test('several options of a file system in one string, as mount(8) takes them', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const { stdout, stderr } = runWith(box, LOOK, [{ destination: '/t', type: 'tmpfs', options: ['size=1m,mode=700'] }])
+  t.match(stdout, / \/t .*size=1024k,mode=700/, stderr)
+})

@@ -6,7 +6,8 @@ import { type Input, isNew, type MountEntry } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
-import { detachedFileSystem, mountSays, openTarget } from './mounts.ts'
+import { detachedFileSystem } from './filesystem.ts'
+import { mountSays, openTarget } from './mounts.ts'
 
 const target = slot('target')
 const tree = slot('mount')

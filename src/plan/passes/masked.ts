@@ -6,7 +6,7 @@ import type { Input, Pass } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
-import { detachedFileSystem } from './mounts.ts'
+import { detachedFileSystem } from './filesystem.ts'
 
 const target = slot('target')
 const tree = slot('mount')

@@ -6,15 +6,15 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY
 import * as M from '../../abi/mount.ts'
 import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
 import { type MountOptions, needsOldApi } from '../mount-options.ts'
-import { type Arg, type Slot, type Step, slot, text } from '../step.ts'
+import { type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
+import { detachedFileSystem, type FileSystem, reconfigure } from './filesystem.ts'
 import { isMadeInside, makeInside, mountPointKind } from './fresh.ts'
 
 const target = slot('target')
 const tree = slot('mount')
-const context = slot('fs context')
 
 export const mounts: Pass = (input) => input.mounts.flatMap((entry) => mountOne(input, entry))
 
@@ -167,63 +167,38 @@ function remount(input: Input, entry: MountEntry): Step[] {
       says: `open the mount point ${quoted(entry.mount.destination)}`
     }),
     ...attributes(input, entry, target, { set, clear }),
+    ...(isBindOptions(entry.options) ? [] : changeFileSystem(entry)),
     close(target, entry.pointer)
   ]
 }
 
+/** The part of a remount that concerns the file system, wherever else it is mounted. */
+function changeFileSystem(entry: MountEntry): Step[] {
+  const { mount, pointer } = entry
+  const says = `change the file system on ${quoted(mount.destination)}`
+  return reconfigure(target, { type: mount.type ?? '', ...settingsOf(entry), pointer, says })
+}
+
 // ---------------------------------------------------------------- file systems
 
-function configure(command: number, key: string | undefined, value: string | undefined, pointer: string, says: string): Step {
-  const arg = (s: string | undefined): Arg => (s === undefined ? 0 : text(s))
-  return { call: 'fsconfig', args: [context, command, arg(key), arg(value), 0], pointer, says }
-}
-
-function configureOption(option: string, pointer: string, says: string): Step {
-  const at = option.indexOf('=')
-  if (at < 0) return configure(M.FSCONFIG_SET_FLAG, option, undefined, pointer, says)
-  return configure(M.FSCONFIG_SET_STRING, option.slice(0, at), option.slice(at + 1), pointer, says)
-}
-
-export interface FileSystem {
-  readonly type: string
-  readonly source?: string | undefined
-  /** Flags of the superblock, by fsconfig(2)'s names. */
-  readonly superblock?: readonly string[]
-  readonly data?: readonly { readonly option: string; readonly pointer: string }[]
-  /** MOUNT_ATTR_ bits. */
-  readonly attrs: number
-  readonly into: Slot
-  readonly pointer: string
-  readonly says: string
-}
-
-/** Steps that make a detached mount of a file system. Each option is a step of its own, so an error names the very option. */
-export function detachedFileSystem({ type, source, superblock = [], data = [], attrs, into, pointer, says }: FileSystem): Step[] {
-  const named = (name: string): string => `set the option ${quoted(name)} of ${quoted(type)}`
-  return [
-    { call: 'fsopen', args: [text(type), M.FSOPEN_CLOEXEC], save: context, pointer, says: `open the file system type ${quoted(type)}` },
-    ...(source ? [configure(M.FSCONFIG_SET_STRING, 'source', source, pointer, `set the source ${quoted(source)}`)] : []),
-    ...superblock.map((name) => configure(M.FSCONFIG_SET_FLAG, name, undefined, pointer, named(name))),
-    ...data.map(({ option, pointer }) => configureOption(option, pointer, named(option))),
-    configure(M.FSCONFIG_CMD_CREATE, undefined, undefined, pointer, says),
-    { call: 'fsmount', args: [context, M.FSMOUNT_CLOEXEC, attrs], save: into, pointer, says },
-    close(context, pointer)
-  ]
-}
+/** What the options of a mount say to the file system. `silent` is about messages of the kernel only. */
+const settingsOf = ({ options, pointer }: MountEntry): Required<Pick<FileSystem, 'superblock' | 'data'>> => ({
+  superblock: options.superblock.filter((name) => name !== 'silent'),
+  data: options.data.map(({ option, index }) => ({ option, pointer: `${pointer}/options/${index}` }))
+})
 
 function fileSystem(input: Input, entry: MountEntry): Step[] {
   const { mount, options, pointer } = entry
   const readOnly = (options.set & M.MOUNT_ATTR_RDONLY) !== 0 && !delaysReadOnly(entry)
-  const superblock = [...options.superblock.filter((name) => name !== 'silent'), ...(readOnly ? ['ro'] : [])]
+  const { superblock, data } = settingsOf(entry)
   const attrs = readOnly ? options.set : options.set & ~M.MOUNT_ATTR_RDONLY
-  const data = options.data.map(({ option, index }) => ({ option, pointer: `${pointer}/options/${index}` }))
   return [
     ...openTarget(input, entry),
     ...(inheritsMode(entry) ? [statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point')] : []),
     ...detachedFileSystem({
       type: mount.type ?? '',
       source: mount.source,
-      superblock,
+      superblock: readOnly ? [...superblock, 'ro'] : superblock,
       data,
       attrs,
       into: tree,
