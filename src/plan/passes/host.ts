@@ -1,7 +1,7 @@
 /** What the spawned process does while it is still on the host, with the runtime's rights and paths. */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
 import type { CgroupJoin } from '../facts.ts'
-import { clones, type Input, type Pass, type ProcessPass } from '../input.ts'
+import { clones, type Input, isOwn, type Pass, type ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
 
@@ -40,9 +40,15 @@ export const oomScoreAdj: ProcessPass = ({ config }) => {
 
 const pointer = '/linux/cgroupsPath'
 
-/** The v2 cgroup that init is cloned into, and those that it joins by writing to a file. */
-export const unifiedJoin = ({ facts }: Input): CgroupJoin | undefined =>
-  facts.cgroup.joins.find(({ controllers }) => controllers.length === 0)
+/**
+ * The v2 cgroup that clone3 puts init into. In a user namespace the kernel would refuse that, for its root may not write into the host's cgroups:
+ * there init moves, by a file that was opened with the host's rights. (A cgroup that may be refused is an ordinary user's own, and stays writable.)
+ */
+export function unifiedJoin(input: Input): CgroupJoin | undefined {
+  const join = input.facts.cgroup.joins.find(({ controllers }) => controllers.length === 0)
+  const refused = join?.optional === false && isOwn(input, 'user')
+  return clones(input) && !refused ? join : undefined
+}
 
 const fileOf = ({ directory, file }: CgroupJoin): string => `${directory}/${file ?? 'cgroup.procs'}`
 const fdOf = ({ directory }: CgroupJoin) => slot(`cgroup "${directory}"`)
@@ -53,7 +59,7 @@ const writtenJoins = (input: Input): readonly CgroupJoin[] =>
   input.facts.cgroup.joins.filter((join) => !join.optional && !isBornInto(input, join))
 
 /** True for the v2 cgroup that clone3 puts init into. */
-const isBornInto = (input: Input, join: CgroupJoin): boolean => clones(input) && join === unifiedJoin(input)
+const isBornInto = (input: Input, join: CgroupJoin): boolean => join === unifiedJoin(input)
 
 /** Where cgroups may be refused (rootless without delegation), the spawned process joins what it can. "0" is whoever writes it (cgroups(7)). */
 export const joinOptionalCgroups: Pass = (input) =>
@@ -66,7 +72,7 @@ export const joinOptionalCgroups: Pass = (input) =>
 
 /** Opened with the host's rights; init joins, so that `pids.limit` counts it alone. */
 export const openCgroups: Pass = (input) => {
-  const unified = clones(input) ? unifiedJoin(input) : undefined
+  const unified = unifiedJoin(input)
   const open = (path: string, flags: number, join: CgroupJoin): Step => ({
     call: 'openat',
     args: [AT_FDCWD, text(path), flags | O_CLOEXEC, 0],

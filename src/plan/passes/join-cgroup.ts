@@ -76,10 +76,11 @@ function openUnified(input: ExecInput): Step[] {
  */
 export function moveUnified(input: ExecInput, skip: number): Step[] {
   const procs = unifiedProcs(input)
-  const moves = procs.map(({ file, directory }, i): Step => {
+  const { directory = '', instead = '' } = unified(input) ?? {}
+  const moves = procs.map(({ file }, i): Step => {
     const left = procs.length - 1 - i
     const others: Partial<Step> = left === 0 ? {} : { on: { any: 'next' }, then: { skip: left } }
-    return { call: 'write', args: [file, text('0'), 1], ...others, pointer, says: `join the ${directory.name}` }
+    return { call: 'write', args: [file, text('0'), 1], ...others, pointer, says: says(i === 0 ? directory : instead) }
   })
   const closes = procs.map(({ file }, i): Step => ({ ...close(file, pointer), ...(i === procs.length - 1 ? { then: { skip } } : {}) }))
   return [...moves, ...closes]
