@@ -19,6 +19,9 @@ const PACKAGES = [
   },
   { name: 'uidmap', file: '/usr/bin/newuidmap', use: 'rootless containers with ranges of ids' },
   { name: 'strace', file: '/usr/bin/strace', use: 'order of system calls' },
+  { name: 'zsh', file: '/usr/bin/zsh', use: 'completion' },
+  { name: 'fish', file: '/usr/bin/fish', use: 'completion' },
+  { name: 'mandoc', file: '/usr/bin/mandoc', use: 'form of the manual pages' },
   { name: 'libseccomp2', file: '/usr/share/doc/libseccomp2', use: 'seccomp' }
 ] as const
 

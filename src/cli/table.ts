@@ -9,7 +9,14 @@ import type { Command, Flag, Positional } from './types.ts'
 export const globals = [
   { name: 'debug', type: 'boolean', help: 'log debug lines as well' },
   { name: 'log', type: 'string', value: 'FILE', help: 'append log lines to FILE (default: standard error)' },
-  { name: 'log-format', type: 'string', value: 'FORMAT', default: 'text', help: 'form of log lines: text or json' },
+  {
+    name: 'log-format',
+    type: 'string',
+    value: 'FORMAT',
+    default: 'text',
+    choices: ['text', 'json'],
+    help: 'form of log lines: text or json'
+  },
   {
     name: 'root',
     type: 'string',
@@ -22,6 +29,7 @@ export const globals = [
     type: 'string',
     value: 'WHEN',
     default: 'auto',
+    choices: ['auto', 'true', 'false'],
     help: 'tolerate what an ordinary user may not do: auto, true or false'
   },
   { name: 'help', alias: ['h'], type: 'boolean', help: 'show help' },
@@ -89,6 +97,7 @@ const format = {
   type: 'string',
   value: 'FORMAT',
   default: 'table',
+  choices: ['table', 'json'],
   help: 'table or json'
 } as const satisfies Flag
 
@@ -102,7 +111,13 @@ const criu = [
   { name: 'file-locks', type: 'boolean', help: 'keep file locks' },
   { name: 'auto-dedup', type: 'boolean', help: 'drop memory that parent images hold already' },
   { name: 'lazy-pages', type: 'boolean', help: 'move memory on demand, through userfaultfd' },
-  { name: 'manage-cgroups-mode', type: 'string', value: 'MODE', help: 'soft (the default), full, strict or ignore' },
+  {
+    name: 'manage-cgroups-mode',
+    type: 'string',
+    value: 'MODE',
+    choices: ['soft', 'full', 'strict', 'ignore'],
+    help: 'soft (the default), full, strict or ignore'
+  },
   { name: 'empty-ns', type: 'list', value: 'NAME', help: 'leave the content of a namespace out; only network is honoured' }
 ] as const satisfies readonly Flag[]
 
@@ -190,7 +205,7 @@ export const table = {
     flags: [
       bundle,
       { name: 'json', type: 'boolean', help: 'as JSON' },
-      { name: 'arch', type: 'string', value: 'ARCH', help: 'for x64 or arm64 (default: this machine)' },
+      { name: 'arch', type: 'string', value: 'ARCH', choices: ['x64', 'arm64'], help: 'for x64 or arm64 (default: this machine)' },
       { name: 'rootless', type: 'boolean', help: 'as for an ordinary user' }
     ],
     examples: [
@@ -354,11 +369,13 @@ export const table = {
     ],
     stops: true,
     flags: [
-      { name: 'words', type: 'boolean', hidden: true, help: 'what the script calls: print what may stand in the place of the last word' }
+      { name: 'words', type: 'boolean', hidden: true, help: 'what the script calls: print what may stand in the place of the last word' },
+      { name: 'describe', type: 'boolean', hidden: true, help: 'with --words: a tab and what it means behind each' }
     ],
     examples: [
       ['source <(tsrun completion bash)', 'for this shell'],
-      ['tsrun completion zsh > ~/.zfunc/_tsrun', '']
+      ['tsrun completion zsh > ~/.zfunc/_tsrun', 'for zsh, in a directory of $fpath'],
+      ['tsrun completion fish > ~/.config/fish/completions/tsrun.fish', 'for fish']
     ],
     runc: false
   }

@@ -12,6 +12,8 @@ export interface Flag {
   /** What stands for the value in help texts. */
   readonly value?: string
   readonly default?: string | number
+  /** All values that it takes, when they are few. */
+  readonly choices?: readonly string[]
   /** A boolean that is undefined when it is not given, because `=false` means something else. */
   readonly unset?: true
   /** Not shown in help texts. */

@@ -68,7 +68,7 @@ export const invalidArchitecture = (value: string): TsrunError =>
   new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --arch: must be x64 or arm64`)
 
 export const unknownShell = (name: string): TsrunError =>
-  new TsrunError('usage', `there is no completion for ${JSON.stringify(name)}`, { hint: 'use bash or zsh' })
+  new TsrunError('usage', `there is no completion for ${JSON.stringify(name)}`, { hint: 'use bash, zsh or fish' })
 
 export const specExists = (file: string): TsrunError => new TsrunError('exists', `File ${file} exists. Remove it first`)
 

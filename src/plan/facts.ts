@@ -36,6 +36,8 @@ export interface CgroupFacts {
   readonly hierarchies: readonly CgroupHierarchy[]
   /** In the order in which they are joined; empty when cgroups are not used. */
   readonly joins: readonly CgroupJoin[]
+  /** systemd makes the cgroup, for a process that is there already: the spawned process waits for that. */
+  readonly unit?: true
 }
 
 /** What a bind mount's source is; the kind of mount point made for it follows from it. */
