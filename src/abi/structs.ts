@@ -43,7 +43,9 @@ export function packPollFds(fds: readonly PollFd[]): Uint8Array {
 /** The `revents` of each entry. */
 export function unpackPollFds(bytes: Uint8Array): number[] {
   const from = view(bytes)
-  return Array.from({ length: bytes.length / 8 }, (_, index) => from.getInt16(8 * index + 6, true))
+  const events: number[] = []
+  for (let at = 6; at < bytes.length; at += 8) events.push(from.getInt16(at, true))
+  return events
 }
 
 /** `struct timespec` of a duration in milliseconds. */

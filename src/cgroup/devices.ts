@@ -141,7 +141,8 @@ export function deviceWrites({ allowByDefault, exceptions }: DeviceSet, current:
   if (!allowByDefault && listed !== undefined) return differences(exceptions, listed)
   const all: DeviceWrite = { file: allowByDefault ? 'devices.allow' : 'devices.deny', value: 'a', pointer: base }
   const file = allowByDefault ? 'devices.deny' : 'devices.allow'
-  const rest = [...exceptions.values()].map((rule): DeviceWrite => ({ file, value: ruleText(rule), pointer: rule.pointer }))
+  const rest: DeviceWrite[] = []
+  for (const rule of exceptions.values()) rest.push({ file, value: ruleText(rule), pointer: rule.pointer })
   // A new cgroup below a restricted one may not be opened up, and below an open one need not be.
   return allowByDefault && current === undefined ? rest : [all, ...rest]
 }

@@ -43,7 +43,9 @@ export function parseLayout(mountinfo: string, cgroup: string): CgroupLayout {
     const known = byKey.get(key)
     if (known === undefined || (!isStandard(known.mountpoint) && isStandard(found.mountpoint))) byKey.set(key, found)
   }
-  return classify([...byKey.values()])
+  const all: OwnHierarchy[] = []
+  for (const hierarchy of byKey.values()) all.push(hierarchy)
+  return classify(all)
 }
 
 /**

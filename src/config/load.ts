@@ -46,16 +46,21 @@ export function loadConfig(bundle: string): { readonly config: Config; readonly 
 export const loadProcess = (file: string): Process => parseProcess(readText(file), file)
 
 function readText(file: string, bundle?: string): string {
-  let bytes: Buffer
   try {
     const { size } = regularFile(file)
     if (size > MAX_SIZE) throw unreadable(file, `it has ${size} bytes, and more than ${MAX_SIZE} are refused`)
-    bytes = readFileSync(file)
+    const text = readFileSync(file, 'utf8')
+    // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
+    if (text.includes('\ufffd') && !isUtf8(readFileSync(file))) throw refusedConfig(file, 'config', [NOT_UTF8])
+    return withoutMark(text)
   } catch (cause) {
     throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
   }
-  return decode(bytes, file)
 }
+
+const NOT_UTF8: Problem = { pointer: '', message: 'must be UTF-8; it has other bytes' }
+
+const isUtf8 = (bytes: Buffer): boolean => Buffer.compare(Buffer.from(bytes.toString('utf8'), 'utf8'), bytes) === 0
 
 /** Reading a FIFO could wait for ever. */
 function regularFile(file: string): { readonly size: number } {
@@ -71,13 +76,6 @@ function missing(file: string, bundle: string | undefined, cause: unknown): Tsru
 }
 
 const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-
-function decode(bytes: Buffer, file: string): string {
-  const text = bytes.toString('utf8')
-  // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
-  if (!text.includes('\ufffd') || Buffer.compare(Buffer.from(text, 'utf8'), bytes) === 0) return withoutMark(text)
-  throw refusedConfig(file, 'config', [{ pointer: '', message: 'must be UTF-8; it has other bytes' }])
-}
 
 /** A byte order mark is no part of the text (RFC 8259, section 8.1). */
 const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)

@@ -4,7 +4,11 @@
 export type Segment = string | number
 
 /** `/linux/sysctl/net~1ipv4` for `pointer('linux', 'sysctl', 'net/ipv4')`. */
-export const pointer = (...segments: readonly Segment[]): string => segments.map((segment) => `/${escapeSegment(segment)}`).join('')
+export function pointer(...segments: readonly Segment[]): string {
+  let text = ''
+  for (const segment of segments) text += `/${escapeSegment(segment)}`
+  return text
+}
 
 /** One segment as it stands in a pointer. */
 export const escapeSegment = (segment: Segment): string =>

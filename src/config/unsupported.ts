@@ -49,21 +49,21 @@ export const unsupported: readonly Unsupported[] = Object.freeze(rows)
 export function unsupportedProblems(document: unknown, where: 'config' | 'exec'): readonly Problem[] {
   const problems: Problem[] = []
   for (const row of unsupported) {
-    if (row.only === undefined || row.only === where) collect(row, document, row.at.split('/'), 1, '', problems)
+    if (row.only === undefined || row.only === where) collect(row, document, row.at.split('/'), 1, [], problems)
   }
   return problems
 }
 
-/** Follows a row's pointer from its segment `i` on. */
-function collect(row: Unsupported, value: unknown, path: readonly string[], i: number, at: string, problems: Problem[]): void {
+/** Follows a row's pointer from its segment `i` on; `at` is the way so far. */
+function collect(row: Unsupported, value: unknown, path: readonly string[], i: number, at: readonly string[], problems: Problem[]): void {
   const name = path[i]
   if (name === undefined) {
-    if ((row.when ?? asks)(value)) problems.push({ pointer: at, message: row.says })
+    if ((row.when ?? asks)(value)) problems.push({ pointer: pointer(...at), message: row.says })
   } else if (typeof value !== 'object' || value === null) return
   else if (name !== '*') {
     const member = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined
-    if (member !== undefined) collect(row, member, path, i + 1, `${at}/${name}`, problems)
+    if (member !== undefined) collect(row, member, path, i + 1, [...at, name], problems)
   } else {
-    for (const [key, member] of Object.entries(value)) collect(row, member, path, i + 1, at + pointer(key), problems)
+    for (const [key, member] of Object.entries(value)) collect(row, member, path, i + 1, [...at, key], problems)
   }
 }

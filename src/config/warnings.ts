@@ -14,7 +14,7 @@ export const warnings = (config: Config): readonly Problem[] => [
   ...relativeDestinations(config),
   ...bindData(config),
   ...joinedMappings(config),
-  ...misspeltNames(config, 'Config', '')
+  ...misspeltNames(config, 'Config', [])
 ]
 
 /** config.md#linux-process: capabilities that cannot be granted must be warned about. */
@@ -62,23 +62,28 @@ function joinedMappings({ linux }: Config): readonly Problem[] {
 }
 
 /** The spec wants unknown properties ignored. One that is nearly a known one is probably meant to be it. */
-function misspeltNames(value: unknown, shapeName: string, at: string): readonly Problem[] {
+function misspeltNames(value: unknown, shapeName: string, at: readonly string[]): readonly Problem[] {
   const shape = SHAPES[shapeName]
   if (shape === undefined || typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([name, member]) =>
-    Object.hasOwn(shape, name) ? within(member, shape[name] ?? '', at + pointer(name)) : unknownName(name, Object.keys(shape), at)
-  )
+  const found: Problem[] = []
+  for (const [name, member] of Object.entries(value)) {
+    const holds = Object.hasOwn(shape, name) ? shape[name] : undefined
+    if (holds === undefined) found.push(...unknownName(name, Object.keys(shape), at))
+    else if (holds !== '') found.push(...within(member, holds, [...at, name]))
+  }
+  return found
 }
 
-function within(member: unknown, holds: string, at: string): readonly Problem[] {
-  if (holds === '') return []
-  if (!/^[[{]/.test(holds)) return misspeltNames(member, holds, at)
-  return Object.entries(member ?? {}).flatMap(([key, entry]) => misspeltNames(entry, holds.slice(2), at + pointer(key)))
+function within(member: unknown, holds: string, at: readonly string[]): readonly Problem[] {
+  if (!holds.startsWith('[') && !holds.startsWith('{')) return misspeltNames(member, holds, at)
+  const found: Problem[] = []
+  for (const [key, entry] of Object.entries(member ?? {})) found.push(...misspeltNames(entry, holds.slice(2), [...at, key]))
+  return found
 }
 
-function unknownName(name: string, known: readonly string[], at: string): readonly Problem[] {
+function unknownName(name: string, known: readonly string[], at: readonly string[]): readonly Problem[] {
   const word = nearest(name, known)
   return word === undefined
     ? []
-    : [{ pointer: at + pointer(name), message: `ignoring the unknown property ${show(name)} (did you mean ${show(word)}?)` }]
+    : [{ pointer: pointer(...at, name), message: `ignoring the unknown property ${show(name)} (did you mean ${show(word)}?)` }]
 }

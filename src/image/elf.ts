@@ -26,7 +26,7 @@ export interface Parts {
 /** ELF header and program headers: CODE_OFFSET / 4 words. */
 export function elfHeaders(arch: Architecture, parts: Parts): Int32Array {
   const align = PAGE_SIZE[arch]
-  return Int32Array.of(
+  return new Int32Array([
     ELF_MAGIC,
     0x00010102,
     0,
@@ -46,7 +46,7 @@ export function elfHeaders(arch: Architecture, parts: Parts): Int32Array {
     ...programHeader(PT_LOAD, PF_R | PF_X, 0, BASE, parts.codeSize, parts.codeSize, align),
     ...programHeader(PT_LOAD, PF_R | PF_W, parts.dataOffset, parts.dataAddress, parts.dataFileSize, parts.dataMemorySize, align),
     ...programHeader(PT_GNU_STACK, PF_R | PF_W, 0, 0, 0, 0, 16)
-  )
+  ])
 }
 
 /** p_type, p_flags, and the low and high words of p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align. */

@@ -65,13 +65,20 @@ export function encode(plan: Plan): Uint8Array {
   image.set(code, CODE_OFFSET)
   new TextEncoder().encodeInto(layout.pool, image.subarray(texts))
   image.set(new Uint8Array(words.buffer, 0, 4 * draft.end), records)
-  const view = new DataView(image.buffer)
-  view.setUint32(texts - TABLE_HEADER_SIZE, layout.addresses[report]!, true)
-  view.setUint32(texts - TABLE_HEADER_SIZE + 4, BASE + records, true)
-  view.setUint32(texts - TABLE_HEADER_SIZE + 8, plan.steps.length, true)
-  writeData(image, view, layout, data)
-  view.setInt32(layout.addresses[report]! - data.bias, plan.reportFd, true)
+  writeWord(image, texts - TABLE_HEADER_SIZE, layout.addresses[report]!)
+  writeWord(image, texts - TABLE_HEADER_SIZE + 4, BASE + records)
+  writeWord(image, texts - TABLE_HEADER_SIZE + 8, plan.steps.length)
+  writeData(image, layout, data)
+  writeWord(image, layout.addresses[report]! - data.bias, plan.reportFd)
   return image
+}
+
+/** Little-endian. */
+function writeWord(image: Uint8Array, at: number, word: number): void {
+  image[at] = word
+  image[at + 1] = word >>> 8
+  image[at + 2] = word >>> 16
+  image[at + 3] = word >>> 24
 }
 
 const draftOf = (plan: Plan, textStart: number): Draft => ({
@@ -238,7 +245,7 @@ const headers = (plan: Plan, codeSize: number, data: DataPlace): Int32Array =>
     dataMemorySize: data.memoryEnd - data.bias - data.offset
   })
 
-function writeData(image: Uint8Array, view: DataView, { parts, addresses, texts, indices }: Layout, data: DataPlace): void {
+function writeData(image: Uint8Array, { parts, addresses, texts, indices }: Layout, data: DataPlace): void {
   for (let i = 0; i < parts.length; i++) {
     const part = parts[i]!
     const start = addresses[i]! - data.bias
@@ -247,8 +254,8 @@ function writeData(image: Uint8Array, view: DataView, { parts, addresses, texts,
     if (part.pointers === undefined) continue
     for (const { offset, to } of part.pointers) {
       if (offset < 0 || offset + 8 > part.bytes.length) throw new RangeError(`offset ${offset} is outside ${part.shows}`)
-      view.setUint32(start + offset, to.kind === 'text' ? texts.get(to.text)! : addresses[indices.get(to)!]!, true)
-      view.setUint32(start + offset + 4, 0, true)
+      writeWord(image, start + offset, to.kind === 'text' ? texts.get(to.text)! : addresses[indices.get(to)!]!)
+      writeWord(image, start + offset + 4, 0)
     }
   }
 }

@@ -54,9 +54,12 @@ export function placeText(layout: Layout, text: string): number {
   const address = layout.textEnd
   layout.texts.set(text, address)
   layout.pool += `${text}\0`
-  layout.textEnd = checkedAddress(address + Buffer.byteLength(text) + 1)
+  layout.textEnd = checkedAddress(address + utf8Length(text) + 1)
   return address
 }
+
+/** Nearly all texts are ASCII. An encoder for each would take longer than all else, and so would the first use of Buffer. */
+const utf8Length = (text: string): number => (/[\u0080-\uffff]/.test(text) ? new TextEncoder().encode(text).length : text.length)
 
 /** The index of `part`. Bytes bring along all that they point to. Throws a RangeError when a slot lies outside its bytes. */
 export function meet(layout: Layout, part: Bytes | Slot): number {

@@ -21,9 +21,13 @@ export function openTree(source: string | number, flags: number): OwnedFd {
  * Opens `path` as a process would whose root directory is `rootFd`: no symlink and no `..` leads out of it, and none of /proc is followed
  * (openat2(2), RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS). CLOEXEC. Throws TsrunError `system`.
  */
-export function openIn(rootFd: number, path: string, flags: number, mode = 0): OwnedFd {
+export const openIn = (rootFd: number, path: string, flags: number, mode = 0): OwnedFd =>
+  ownResult(tryOpenIn(rootFd, path, flags, mode), `open "${path}" in the root file system`)
+
+/** The same for what need not be there: the descriptor, which the caller closes, or -errno. */
+export function tryOpenIn(rootFd: number, path: string, flags: number, mode = 0): number {
   const how = packOpenHow(flags | O_CLOEXEC, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
-  return ownResult(syscall('openat2', rootFd, path, how, how.length), `open "${path}" in the root file system`)
+  return syscall('openat2', rootFd, path, how, how.length)
 }
 
 /** The file system's magic number (PROC_SUPER_MAGIC, CGROUP2_SUPER_MAGIC …) at a path or of a descriptor (statfs(2)). */

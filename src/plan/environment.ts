@@ -6,11 +6,17 @@ import { flag } from './structs.ts'
 
 /** The last value of a name wins, at the place of the first. An empty HOME counts as none, as in runc. */
 export function environment({ config, facts, options }: ProcessInput): readonly string[] {
-  const entries = new Map<string, string>()
-  for (const entry of [...(config.process?.env ?? []), ...options.extraEnv]) entries.set(entry.slice(0, entry.indexOf('=')), entry)
-  const home = entries.get('HOME')
-  if (home === undefined || home === 'HOME=') entries.set('HOME', `HOME=${facts.home}`)
-  return [...entries.values()]
+  const places = new Map<string, number>()
+  const entries: string[] = []
+  const set = (name: string, entry: string): void => {
+    const place = places.get(name)
+    if (place === undefined) places.set(name, entries.push(entry) - 1)
+    else entries[place] = entry
+  }
+  for (const entry of (config.process?.env ?? []).concat(options.extraEnv)) set(entry.slice(0, entry.indexOf('=')), entry)
+  const home = entries[places.get('HOME') ?? -1] ?? 'HOME='
+  if (home === 'HOME=') set('HOME', `HOME=${facts.home}`)
+  return entries
 }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

@@ -10,6 +10,8 @@ import { type ProgramFd, type Slot, type Step, slot } from './step.ts'
 export interface MountEntry {
   readonly mount: Mount
   readonly options: MountOptions
+  /** The components of its destination. */
+  readonly path: readonly string[]
   readonly index: number
   readonly pointer: string
 }
@@ -57,6 +59,9 @@ export const slots = {
   terminal: slot('terminal')
 } as const satisfies Record<string, Slot>
 
+/** Components of a path without empty ones and `.`. */
+export const components = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
+
 /** Collects what the passes need. */
 export function makeInput(config: Config, facts: HostFacts, options: PlanOptions): Input {
   const namespaces: Partial<Record<NamespaceType, Namespace & { pointer: string }>> = {}
@@ -64,10 +69,10 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
     namespaces[namespace.type] = { ...namespace, pointer: `/linux/namespaces/${i}` }
   })
   const configured = config.mounts ?? []
-  const mounts = [...configured, ...(options.extraMounts ?? [])].map((mount, index) => {
+  const mounts = configured.concat(options.extraMounts ?? []).map((mount, index) => {
     // RFC 6901, section 4: "-" is the member behind the last one, which the configuration does not have.
     const pointer = index < configured.length ? `/mounts/${index}` : '/mounts/-'
-    return { mount, options: parseMountOptions(mount.options), index, pointer }
+    return { mount, options: parseMountOptions(mount.options), path: components(mount.destination), index, pointer }
   })
   return { config, facts, options, namespaces, mounts, candidates: commandCandidates(config.process ?? {}), fds: programFds(options) }
 }
@@ -101,10 +106,9 @@ export const JOIN_ORDER = ['ipc', 'uts', 'network', 'cgroup', 'time', 'pid', 'mo
 
 /** CLONE_ flags of the new namespaces, without those that are made apart: user comes first, cgroup after the cgroup is joined, and time clone(2) cannot make. */
 export function newNamespaceFlags(input: Input): number {
-  return JOIN_ORDER.filter((type) => type !== 'time' && type !== 'cgroup' && isNew(input, type)).reduce(
-    (flags, type) => flags | NAMESPACE_FLAGS[type],
-    0
-  )
+  let flags = 0
+  for (const type of JOIN_ORDER) if (type !== 'time' && type !== 'cgroup' && isNew(input, type)) flags |= NAMESPACE_FLAGS[type]
+  return flags
 }
 
 /** True when init is cloned by the spawned process: a pid or time namespace takes effect in children only. */

@@ -4,24 +4,33 @@ import { type Bytes, bytes, type Slot, type Text, text } from './step.ts'
 
 const view = (length: number): DataView => new DataView(new ArrayBuffer(length))
 const content = (v: DataView): Uint8Array => new Uint8Array(v.buffer)
+
+/** 32-bit words as bytes. There are dozens of them in a plan, and each DataView would cost more than all the rest of its structure. */
+function words(...values: readonly number[]): Uint8Array {
+  const out = new Uint8Array(4 * values.length)
+  let at = 0
+  for (const value of values) {
+    out[at++] = value
+    out[at++] = value >>> 8
+    out[at++] = value >>> 16
+    out[at++] = value >>> 24
+  }
+  return out
+}
+
 const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`
+
+const low = (n: bigint): number => Number(n & 0xffff_ffffn)
+const high = (n: bigint): number => Number(n >> 32n)
 
 /** struct open_how of openat2(2). */
 export function openHow(flags: number, mode: number, resolve: number, shows: string): Bytes {
-  const v = view(24)
-  v.setUint32(0, flags, true)
-  v.setUint32(8, mode, true)
-  v.setUint32(16, resolve, true)
-  return bytes(shows, content(v))
+  return bytes(shows, words(flags, 0, mode, 0, resolve, 0))
 }
 
 /** struct mount_attr of mount_setattr(2). `propagation` is one MS_ flag or 0. */
 export function mountAttr(set: number, clear: number, propagation: number, shows: string): Bytes {
-  const v = view(32)
-  v.setUint32(0, set, true)
-  v.setUint32(8, clear, true)
-  v.setUint32(16, propagation, true)
-  return bytes(shows, content(v))
+  return bytes(shows, words(set, 0, clear, 0, propagation, 0, 0, 0))
 }
 
 /** A buffer that the kernel fills. */
@@ -29,9 +38,7 @@ export const buffer = (length: number, shows = `buffer[${length}]`): Bytes => by
 
 /** Four bytes with a first value that a step can replace, so that later steps can ask whether it has. */
 export function flag(slot: Slot, initial: number): Bytes {
-  const v = view(4)
-  v.setInt32(0, initial, true)
-  return { ...bytes(`{${slot.name}=${initial}}`, content(v)), slots: [{ offset: 0, slot }] }
+  return { ...bytes(`{${slot.name}=${initial}}`, words(initial)), slots: [{ offset: 0, slot }] }
 }
 
 /** An array of addresses that ends with NULL: argv and envp of execve(2). */
@@ -42,38 +49,26 @@ export function stringArray(strings: readonly string[]): Bytes {
 
 /** gid_t[] of setgroups(2). */
 export function gidArray(gids: readonly number[]): Bytes {
-  const v = view(Math.max(4, gids.length * 4))
-  gids.forEach((gid, i) => {
-    v.setUint32(i * 4, gid, true)
-  })
-  return bytes(`[${gids.join(', ')}]`, content(v))
+  return bytes(`[${gids.join(', ')}]`, gids.length === 0 ? words(0) : words(...gids))
 }
 
 /** struct rlimit64 of prlimit64(2). */
 export function rlimit(soft: bigint, hard: bigint): Bytes {
-  const v = view(16)
-  v.setBigUint64(0, soft, true)
-  v.setBigUint64(8, hard, true)
   const show = (n: bigint): string => (n === 0xffff_ffff_ffff_ffffn ? 'RLIM64_INFINITY' : String(n))
-  return bytes(`{rlim_cur=${show(soft)}, rlim_max=${show(hard)}}`, content(v))
+  return bytes(`{rlim_cur=${show(soft)}, rlim_max=${show(hard)}}`, words(low(soft), high(soft), low(hard), high(hard)))
 }
 
 /** struct __user_cap_header_struct, for the calling process. */
 export function capHeader(): Bytes {
-  const v = view(8)
-  v.setUint32(0, CAP_HEADER_VERSION, true)
-  return bytes('{version=_LINUX_CAPABILITY_VERSION_3, pid=0}', content(v))
+  return bytes('{version=_LINUX_CAPABILITY_VERSION_3, pid=0}', words(CAP_HEADER_VERSION, 0))
 }
 
 /** struct __user_cap_data_struct[2] of capset(2), from bit sets. */
 export function capData(effective: bigint, permitted: bigint, inheritable: bigint): Bytes {
-  const v = view(24)
-  for (const [i, set] of [effective, permitted, inheritable].entries()) {
-    v.setUint32(i * 4, Number(set & 0xffff_ffffn), true)
-    v.setUint32(12 + i * 4, Number(set >> 32n), true)
-  }
+  const sets = [effective, permitted, inheritable]
+  const content = words(...sets.map(low), ...sets.map(high))
   const show = (set: bigint): string => `0x${set.toString(16)}`
-  return bytes(`{effective=${show(effective)}, permitted=${show(permitted)}, inheritable=${show(inheritable)}}`, content(v))
+  return bytes(`{effective=${show(effective)}, permitted=${show(permitted)}, inheritable=${show(inheritable)}}`, content)
 }
 
 /** struct ifreq of netdevice(7) with a name and flags. */
@@ -94,9 +89,7 @@ export function winsize(rows: number, columns: number): Bytes {
 
 /** An int. */
 export function int32(value: number): Bytes {
-  const v = view(4)
-  v.setInt32(0, value, true)
-  return bytes(`[${value}]`, content(v))
+  return bytes(`[${value}]`, words(value))
 }
 
 /** struct msghdr of sendmsg(2): `payload`, and the descriptor in `fd` as SCM_RIGHTS (cmsg(3)). */

@@ -3,9 +3,9 @@ import { errnoNumber } from '../../abi/errno.ts'
 import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fcntl.ts'
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { Device } from '../../config/types.ts'
-import { type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
+import { components, type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
-import { close, components, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
+import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { isFresh } from './fresh.ts'
 
 interface Node {
@@ -40,8 +40,7 @@ const host = slot('host device')
 const parent = slot('device directory')
 
 /** A /dev that is bound from the host is left as it is. */
-export const ownsDev = (input: Input): boolean =>
-  !input.mounts.some((entry) => isBind(entry) && components(entry.mount.destination).join('/') === 'dev')
+export const ownsDev = (input: Input): boolean => !input.mounts.some((entry) => isBind(entry) && entry.path.join('/') === 'dev')
 
 /** All nodes below /dev are made through this descriptor: a symlink named dev leads to a place in the container at most (CVE-2026-41579). */
 export const openDev: Pass = (input) =>

@@ -12,7 +12,7 @@ import {
   STATX_TYPE
 } from '../../abi/fcntl.ts'
 import type { Architecture } from '../../abi/syscalls.ts'
-import { type Input, slots } from '../input.ts'
+import { components, type Input, slots } from '../input.ts'
 import { type Bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { buffer, openHow } from '../structs.ts'
 
@@ -37,9 +37,6 @@ export interface InRoot {
   readonly pointer: string
   readonly says: string
 }
-
-/** Components of a path without empty ones and `.`. */
-export const components = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
 
 /** Closes what a slot holds. */
 export const close = (fd: Slot, pointer = ''): Step => ({ call: 'close', args: [fd], pointer, says: `close ${fd.name}` })

@@ -3,19 +3,20 @@
  * are therefore made while it is detached: by plain paths, which no symlink can bend, and without a look at what is there already.
  */
 import { S_IFREG } from '../../abi/fcntl.ts'
-import { type Input, isBind, type MountEntry } from '../input.ts'
+import { components, type Input, isBind, type MountEntry } from '../input.ts'
 import { needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, text } from '../step.ts'
-import { components } from './files.ts'
 
 /** By the texts alone, so never for a path with `..`, whose meaning depends on symlinks. */
 const isInside = (path: readonly string[], top: readonly string[]): boolean =>
   path.length > top.length && !path.includes('..') && top.every((name, i) => name === path[i])
 
+const isSame = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((name, i) => name === b[i])
+
 /** The mount before `index` that covers `path`, by their texts. */
 function covering(input: Input, path: readonly string[], index: number): MountEntry | undefined {
   for (let i = index - 1; i >= 0; i--) {
-    if (isInside(path, components(input.mounts[i]!.mount.destination))) return input.mounts[i]
+    if (isInside(path, input.mounts[i]!.path)) return input.mounts[i]
   }
   return undefined
 }
@@ -27,16 +28,14 @@ function isFreshTmpfs(entry: MountEntry | undefined): boolean {
 }
 
 /** True when the mount point of `entry` was made together with the tmpfs that it lies in. */
-export const isMadeInside = (input: Input, entry: MountEntry): boolean =>
-  isFreshTmpfs(covering(input, components(entry.mount.destination), entry.index))
+export const isMadeInside = (input: Input, entry: MountEntry): boolean => isFreshTmpfs(covering(input, entry.path, entry.index))
 
 /** True when `path`, of a device, lies directly in a tmpfs of the container and no mount is at or over it. */
 export function isFresh(input: Input, path: string): boolean {
   const names = components(path)
-  const own = names.join('/')
-  if (input.mounts.some(({ mount }) => components(mount.destination).join('/') === own)) return false
+  if (input.mounts.some((entry) => isSame(entry.path, names))) return false
   const cover = covering(input, names, input.mounts.length)
-  return isFreshTmpfs(cover) && components(cover!.mount.destination).length === names.length - 1
+  return isFreshTmpfs(cover) && cover!.path.length === names.length - 1
 }
 
 /** The kind of mount point that a mount needs. */
@@ -46,11 +45,11 @@ export const mountPointKind = (input: Input, entry: MountEntry): 'directory' | '
 /** Steps that make the mount points that lie in the detached tmpfs `tree`. */
 export function makeInside(input: Input, entry: MountEntry, tree: Slot): Step[] {
   if (!isFreshTmpfs(entry)) return []
-  const top = components(entry.mount.destination)
+  const top = entry.path
   const made = new Set<string>()
   const steps: Step[] = []
   for (const later of input.mounts.slice(entry.index + 1)) {
-    const path = components(later.mount.destination)
+    const { path } = later
     if (covering(input, path, later.index) !== entry) continue
     const relative = path.slice(top.length)
     for (let depth = 1; depth <= relative.length; depth++) {
