@@ -104,12 +104,10 @@ function lastCapability(): number {
 
 /** Our own permitted set, from capget(2): two sets of 32 bits, each of three words, permitted in the middle. */
 function permittedCapabilities(): bigint {
-  const header = new Uint8Array(8)
-  new DataView(header.buffer).setUint32(0, _LINUX_CAPABILITY_VERSION_3, true)
-  const data = new Uint8Array(24)
-  check(syscall('capget', header, data), 'get the capabilities of the runtime')
-  const view = new DataView(data.buffer)
-  return BigInt(view.getUint32(4, true)) | (BigInt(view.getUint32(16, true)) << 32n)
+  const header = new Uint32Array([_LINUX_CAPABILITY_VERSION_3, 0])
+  const data = new Uint32Array(6)
+  check(syscall('capget', new Uint8Array(header.buffer), new Uint8Array(data.buffer)), 'get the capabilities of the runtime')
+  return BigInt(data[1]!) | (BigInt(data[4]!) << 32n)
 }
 
 /**

@@ -6,7 +6,7 @@ import { cannotExecute, commandFailure } from '../errors/wording.command.ts'
 import { initDied, stepFailed, unknownStep } from '../errors/wording.ts'
 import type { EndedChild } from '../linux/process.ts'
 import { encodeNotice } from '../plan/protocol.ts'
-import type { Plan } from '../plan/step.ts'
+import type { Plan, Step } from '../plan/step.ts'
 import { howItEnded } from './program.ts'
 import type { SavedStep } from './record.ts'
 
@@ -35,19 +35,18 @@ export function startFailure(step: SavedStep | undefined, failed: Failed, comman
 
 /** The descriptions of the steps after `ready`: the only ones whose failures another process has to put into words. */
 export function stepsAfterReady({ steps }: Plan): Record<string, SavedStep> {
-  const ready = encodeNotice('ready')
-  const at = steps.findIndex(({ args }) =>
-    args.some(
-      (arg) => typeof arg === 'object' && arg.kind === 'bytes' && arg.bytes.length === 8 && arg.bytes.every((b, i) => b === ready[i])
-    )
-  )
   const saved: Record<string, SavedStep> = {}
-  for (let i = at + 1; i < steps.length; i++) {
+  for (let i = steps.length - 1; i >= 0 && !tellsReady(steps[i]!); i--) {
     const { says, pointer, code } = steps[i]!
     saved[i] = { says, pointer, ...(code === undefined ? {} : { code }) }
   }
   return saved
 }
+
+const READY = encodeNotice('ready')
+
+const tellsReady = ({ args }: Step): boolean =>
+  args.some((arg) => typeof arg === 'object' && arg.kind === 'bytes' && arg.bytes.length === 8 && arg.bytes.every((b, i) => b === READY[i]))
 
 /** The error for an init that is gone without a word: killed by somebody, or by the kernel for the memory limit. */
 export function deathOf(child: EndedChild | undefined, cgroup: CgroupLocation | undefined): TsrunError {

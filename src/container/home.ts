@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import type { Config, Process } from '../config/types.ts'
-import { openIn } from '../linux/mount.ts'
+import { tryOpenIn } from '../linux/mount.ts'
 import type { SourceFact } from '../plan/facts.ts'
 
 const MAX_BYTES = 1 << 20
@@ -57,7 +57,8 @@ function readInside(directory: string, file: string): string {
   try {
     const root = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
     try {
-      return readAndClose(openIn(root, file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY).release())
+      const fd = tryOpenIn(root, file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+      return fd < 0 ? '' : readAndClose(fd)
     } finally {
       closeSync(root)
     }
@@ -68,9 +69,10 @@ function readInside(directory: string, file: string): string {
 
 function readAndClose(fd: number): string {
   try {
-    if (!fstatSync(fd).isFile()) return ''
-    const buffer = Buffer.alloc(Math.min(fstatSync(fd).size, MAX_BYTES))
-    return buffer.toString('utf8', 0, readSync(fd, buffer, 0, buffer.length, 0))
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) return ''
+    const bytes = new Uint8Array(Math.min(stat.size, MAX_BYTES))
+    return new TextDecoder().decode(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)))
   } finally {
     closeSync(fd)
   }

@@ -23,9 +23,7 @@ const lockPath = (directory: StateDirectory): string => join(directory.path, 'lo
 export async function lock(directory: StateDirectory, verb: string): Promise<Lock> {
   const fd = openLock(directory)
   try {
-    await lockFile(fd, true, WAIT_MS).catch((cause: unknown) => {
-      throw errnoNameOf(cause) === 'EAGAIN' ? busy(directory.id, readHolder(directory)) : cause
-    })
+    if (!tryLockFile(fd, true)) await wait(fd, directory)
     // The holder before us may have deleted the container, and somebody may have made a new one of the same name.
     if (lstatSync(lockPath(directory), { throwIfNoEntry: false })?.ino !== fstatSync(fd).ino) throw doesNotExist(directory)
     ftruncateSync(fd)
@@ -35,6 +33,14 @@ export async function lock(directory: StateDirectory, verb: string): Promise<Loc
     throw cause
   }
   return { directory, [Symbol.dispose]: () => closeSync(fd) }
+}
+
+async function wait(fd: number, directory: StateDirectory): Promise<void> {
+  try {
+    await lockFile(fd, true, WAIT_MS)
+  } catch (cause) {
+    throw errnoNameOf(cause) === 'EAGAIN' ? busy(directory.id, readHolder(directory)) : cause
+  }
 }
 
 /** True while some command holds the lock. */

@@ -40,7 +40,8 @@ export function spawnPlan(
     if (from === undefined) throw new Error(`the plan wants a descriptor ${JSON.stringify(name)} that nobody provides`)
     return { from, to: fd }
   })
-  const preserved = Array.from({ length: preserve }, (_, i) => ({ from: 3 + i, to: 3 + i }))
+  const preserved: { from: number; to: number }[] = []
+  for (let fd = 3; fd < 3 + preserve; fd++) preserved.push({ from: fd, to: fd })
   return hold(
     spawnImage({
       image: encode(plan),

@@ -68,7 +68,13 @@ export function withInit(record: ContainerRecord, pid: number, steps: ContainerR
     ...record,
     init_process_pid: pid,
     init_process_start: startTime(pid) ?? 0,
-    namespace_paths: Object.fromEntries(Object.entries(namespaces).map(([name, file]) => [name, `/proc/${pid}/ns/${file}`])),
+    namespace_paths: namespacePaths(pid),
     steps
   }
+}
+
+function namespacePaths(pid: number): ContainerRecord['namespace_paths'] {
+  const paths: Record<string, string> = {}
+  for (const [name, file] of Object.entries(namespaces)) paths[name] = `/proc/${pid}/ns/${file}`
+  return paths
 }

@@ -97,9 +97,11 @@ async function stay(running: Running, terminal: Terminal, subreaper: boolean, op
   }
 }
 
-/** Somebody may have deleted it already. */
+/** Init has ended. Somebody may have deleted the container already. */
 async function remove({ directory, record, config }: Running, { log }: RunOptions): Promise<void> {
   if (!directoryExists(directory)) return
   using _ = await lock(directory, 'delete')
-  await destroy(directory, record, config, (message) => log?.('warning', message))
+  // Its pid may be somebody else's by now.
+  const dead = { ...record, init_process_pid: 0 }
+  await destroy(directory, dead, config, (message) => log?.('warning', message))
 }
