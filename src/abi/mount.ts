@@ -15,6 +15,7 @@ export const MS_BIND = 4096
 export const MS_MOVE = 8192
 export const MS_REC = 16384
 export const MS_SILENT = 32768
+export const MS_POSIXACL = 1 << 16
 export const MS_UNBINDABLE = 1 << 17
 export const MS_PRIVATE = 1 << 18
 export const MS_SLAVE = 1 << 19

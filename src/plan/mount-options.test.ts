@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as M from '../abi/mount.ts'
-import { mountOptionNames, parseMountOptions } from './mount-options.ts'
+import { mountOptionNames, needsOldApi, parseMountOptions } from './mount-options.ts'
 
 t.test('a later option wins over an earlier one', async (t) => {
   t.match(parseMountOptions(['ro', 'rw']), { set: 0, clear: M.MOUNT_ATTR_RDONLY })
@@ -11,6 +11,7 @@ t.test('a later option wins over an earlier one', async (t) => {
 t.test('the access time is a field that is cleared before it is set', async (t) => {
   t.match(parseMountOptions(['noatime']), { set: M.MOUNT_ATTR_NOATIME, clear: M.MOUNT_ATTR__ATIME })
   t.match(parseMountOptions(['noatime', 'strictatime']), { set: M.MOUNT_ATTR_STRICTATIME, clear: M.MOUNT_ATTR__ATIME })
+  t.match(parseMountOptions(['norelatime']), { set: 0, clear: 0 })
   t.match(parseMountOptions(['noatime', 'relatime']), { set: 0, clear: M.MOUNT_ATTR__ATIME })
 })
 
@@ -39,4 +40,10 @@ t.test('bind, remount and propagation', async (t) => {
 
 t.test('every name is recognised', async (t) => {
   for (const name of mountOptionNames()) t.same(parseMountOptions([name]).data, [], name)
+})
+
+t.test('what takes mount(2)', async (t) => {
+  for (const option of ['iversion', 'acl', 'size=1m,mode=700', `lowerdir=${'x'.repeat(256)}`])
+    t.ok(needsOldApi(parseMountOptions([option])))
+  for (const option of ['sync', 'noacl', 'size=1m', `lowerdir=${'x'.repeat(255)}`]) t.notOk(needsOldApi(parseMountOptions([option])))
 })

@@ -51,7 +51,8 @@ const ATTRIBUTES: Readonly<Record<string, Effect>> = {
   nosymfollow: attr(M.MOUNT_ATTR_NOSYMFOLLOW, true),
   symfollow: attr(M.MOUNT_ATTR_NOSYMFOLLOW, false),
   relatime: atime(M.MOUNT_ATTR_RELATIME),
-  norelatime: atime(M.MOUNT_ATTR_STRICTATIME),
+  // It takes back a wish; what holds then is the kernel's own default, or the source's (mount(8) and runc say it so).
+  norelatime: attr(0, true),
   noatime: atime(M.MOUNT_ATTR_NOATIME),
   atime: atime(M.MOUNT_ATTR_RELATIME),
   strictatime: atime(M.MOUNT_ATTR_STRICTATIME),
@@ -78,6 +79,8 @@ const OTHERS: Readonly<Record<string, Effect>> = {
   nomand: superblock('mand', false),
   lazytime: superblock('lazytime'),
   nolazytime: superblock('lazytime', false),
+  acl: superblock('posixacl'),
+  noacl: superblock('posixacl', false),
   iversion: superblock('iversion'),
   noiversion: superblock('iversion', false),
   silent: superblock('silent'),
@@ -162,6 +165,7 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
   }
 }
 
-/** True for what only mount(2) takes: fsconfig(2) knows values of up to 255 bytes, one option at a time, and no iversion. */
+/** True for what only mount(2) takes: fsconfig(2) knows values of up to 255 bytes, one option at a time, and not every flag. */
 export const needsOldApi = ({ superblock, data }: MountOptions): boolean =>
-  superblock.includes('iversion') || data.some(({ option }) => option.includes(',') || option.length - option.indexOf('=') > 256)
+  superblock.some((name) => name === 'iversion' || name === 'posixacl') ||
+  data.some(({ option }) => option.includes(',') || option.length - option.indexOf('=') > 256)

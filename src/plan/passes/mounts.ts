@@ -237,6 +237,7 @@ const OLD_FLAGS: Readonly<Record<string, number>> = {
   mand: M.MS_MANDLOCK,
   lazytime: M.MS_LAZYTIME,
   iversion: M.MS_I_VERSION,
+  posixacl: M.MS_POSIXACL,
   silent: M.MS_SILENT
 }
 
