@@ -72,10 +72,10 @@ function joinsOf({ paths, rootless }: CgroupLocation, { optional }: Made): Cgrou
     if (controller !== '') controllers.push(controller)
     byDirectory.set(directory, controllers)
   }
-  return [...byDirectory].map(([directory, controllers]) => ({
-    directory,
-    file: controllers.length === 0 ? 'cgroup.procs' : 'tasks',
-    controllers,
-    optional: rootless || optional.includes(directory)
-  }))
+  const joins: CgroupJoin[] = []
+  for (const [directory, controllers] of byDirectory) {
+    const file = controllers.length === 0 ? 'cgroup.procs' : 'tasks'
+    joins.push({ directory, file, controllers, optional: rootless || optional.includes(directory) })
+  }
+  return joins
 }

@@ -15,7 +15,7 @@ import * as session from './passes/session.ts'
 import { askRuntime, orphaned } from './passes/sync.ts'
 import { sysctls } from './passes/sysctl.ts'
 import * as terminal from './passes/terminal.ts'
-import type { Plan } from './step.ts'
+import type { Plan, Step } from './step.ts'
 
 const always = (): boolean => true
 const ownMounts = (input: Input): boolean => isOwn(input, 'mount')
@@ -103,6 +103,7 @@ export const passNames = (): readonly string[] => passes.map(([name]) => name)
  */
 export function compile(config: Config, facts: HostFacts, options: PlanOptions): Plan {
   const input = makeInput(config, facts, options)
-  const steps = passes.flatMap(([, pass, when]) => (when(input) ? pass(input) : []))
+  const steps: Step[] = []
+  for (const [, pass, when] of passes) if (when(input)) steps.push(...pass(input))
   return Object.freeze({ arch: facts.arch, steps, fds: input.fds, report: slots.report, reportFd: fdNumber(input, 'sync') })
 }
