@@ -17,7 +17,6 @@ import { type Launched, launch } from './launch.ts'
 import { loadBundle } from './load.ts'
 import { lock } from './lock.ts'
 import type { Offer } from './notify.ts'
-import { runPoststop } from './poststop.ts'
 import { type ContainerRecord, FORMAT, withInit } from './record.ts'
 import { isRootless, makeRootDirectory, rootDirectory } from './root.ts'
 import { stateDocument } from './status.ts'
@@ -99,7 +98,10 @@ async function claimDirectory(options: CreateOptions, first: ContainerRecord, co
   const directory = stateDirectory(root.path, options.id)
   makeDirectory(directory)
   // runtime.md#lifecycle, steps 12 and 13: a creation that fails ends as a container that is deleted does.
-  if ((config.hooks?.poststop ?? []).length > 0) work.undo.add('run the poststop hooks', () => runPoststop(first, config, work.warn))
+  if ((config.hooks?.poststop ?? []).length > 0) {
+    const { runPoststop } = await import('./poststop.ts')
+    work.undo.add('run the poststop hooks', () => runPoststop(first, config, work.warn))
+  }
   work.undo.add(`remove ${directory.path}`, () => removeDirectory(directory))
   work.use(await lock(directory, 'create'))
   return directory

@@ -5,7 +5,6 @@ import { type CgroupLocation, isFrozen, killAll, removeCgroup, thaw } from '../c
 import type { Config } from '../config/types.ts'
 import { stillRunning } from '../errors/wording.ts'
 import { pidfdOpen, pidfdSendSignal, processState } from '../linux/process.ts'
-import { runPoststop } from './poststop.ts'
 import { reap, untilGone } from './program.ts'
 import type { ContainerRecord } from './record.ts'
 import { initIsAlive } from './status.ts'
@@ -27,7 +26,9 @@ export async function destroy(
   await killInit(record)
   if (record.cgroup !== undefined) endCgroup(record, record.cgroup)
   removeDirectory(directory)
-  if (config !== undefined) await runPoststop(record, config, warn)
+  if ((config?.hooks?.poststop ?? []).length === 0) return
+  const { runPoststop } = await import('./poststop.ts')
+  await runPoststop(record, config!, warn)
 }
 
 /**

@@ -11,7 +11,6 @@ import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
 import type { Plan } from '../plan/step.ts'
 import { deathOf, stepFailure } from './failure.ts'
-import { hookState, runHooks } from './hooks.ts'
 import { writeIdMaps } from './idmaps.ts'
 import { uninterrupted } from './interrupt.ts'
 import { type Child, clonesInit, hold, killChild, reap, spawnPlan, untilGone } from './program.ts'
@@ -104,9 +103,10 @@ function handlers(what: Launch, processes: Processes, work: Work): Handlers {
   }
 }
 
-/** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). */
+/** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). What runs hooks is imported only for containers that have some. */
 async function runCreateHooks({ config, document, bundle, rootfs }: Launch, init: Child, { interrupt }: Work): Promise<void> {
   const { prestart, createRuntime, createContainer } = config.hooks ?? {}
+  const { hookState, runHooks } = await import('./hooks.ts')
   const state = hookState({ ...document, pid: init.pid }, 'creating')
   await runHooks('prestart', prestart, state, { directory: bundle }, interrupt)
   await runHooks('createRuntime', createRuntime, state, { directory: bundle }, interrupt)

@@ -2,7 +2,6 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import type { Config } from '../config/types.ts'
 import { startFailure } from './failure.ts'
-import { hookState, runHooks } from './hooks.ts'
 import type { Interrupt } from './interrupt.ts'
 import { reap, untilGone } from './program.ts'
 import { outcome } from './protocol.ts'
@@ -28,6 +27,7 @@ export interface Going extends Omit<Release, 'record'> {
 export async function runStartContainerHooks({ record, config, pidfd, interrupt }: Release): Promise<void> {
   const hooks = config.hooks?.startContainer
   if (hooks === undefined) return
+  const { hookState, runHooks } = await import('./hooks.ts')
   const state = hookState(stateDocument(record, 'created'), 'created')
   const place = { directory: '/', init: { pid: record.init_process_pid, pidfd }, defaultEnv: config.process?.env ?? [] }
   await runHooks('startContainer', hooks, state, place, interrupt)
@@ -35,8 +35,11 @@ export async function runStartContainerHooks({ record, config, pidfd, interrupt 
 
 /** After the user's process was executed, before the command returns. */
 export async function runPoststartHooks({ record, config, interrupt }: Release): Promise<void> {
+  const hooks = config.hooks?.poststart
+  if (hooks === undefined) return
+  const { hookState, runHooks } = await import('./hooks.ts')
   const state = hookState(stateDocument(record, 'running'), 'running')
-  await runHooks('poststart', config.hooks?.poststart, state, { directory: record.bundle }, interrupt)
+  await runHooks('poststart', hooks, state, { directory: record.bundle }, interrupt)
 }
 
 /**
