@@ -38,7 +38,7 @@ t.test('reports all problems at once, with their places, in the order of the tex
   "linux": {
     "rootfsPropagation": "prvate",
     "namespaces": [ { "type": "pid" }, { "type": "pid" }, { "type": "nett" } ],
-    "seccomp": { "defaultAction": "SCMP_ACT_ALLOW" }
+    "intelRdt": {}
   }
 }`
   const error = refusal(() => parseConfig(text, '/b/config.json'))
@@ -52,7 +52,7 @@ t.test('reports all problems at once, with their places, in the order of the tex
   6:26: must be one of "", "shared", "slave", "private", "unbindable", "rshared", "rslave", "rprivate", "runbindable", not "prvate" (did you mean "private"?) [/linux/rootfsPropagation]
   7:50: duplicated ns "pid" [/linux/namespaces/1/type]
   7:69: must be one of "pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time", not "nett" [/linux/namespaces/2/type]
-  8:16: seccomp filters are not supported yet [/linux/seccomp]`
+  8:17: Intel RDT is not supported yet [/linux/intelRdt]`
   )
   t.match(error.problems, [{ pointer: '/root/path', line: 3, column: 21, message: 'must be a string, not 5' }])
   t.equal(error.problems?.length, 7)
