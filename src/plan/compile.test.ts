@@ -25,3 +25,15 @@ for (const arch of ['x64', 'arm64'] as const) {
     })
   }
 }
+
+t.test("root of a user namespace may not write into the host's v2 cgroups, so init moves by a file that was opened before", async (t) => {
+  const { config } = examples.rootless!
+  const cgroup = { mode: 'v2', hierarchies: [], joins: [{ directory: '/sys/fs/cgroup/box', controllers: [], optional: false }] } as const
+  const plan = compile(config, exampleFacts('x64', { cgroup, sources: examples.rootless!.facts.sources ?? {} }), exampleOptions())
+  const calls = formatPlan(plan).split('\n')
+  const at = (call: RegExp): number => calls.findIndex((line) => call.test(line))
+  const open = at(/openat\(AT_FDCWD, "\/sys\/fs\/cgroup\/box\/cgroup.procs"/)
+  t.ok(open >= 0 && open < at(/unshare\(CLONE_NEWUSER\)/), 'opened with the rights of the host')
+  t.ok(at(/clone\(/) < at(/write\(<cgroup "\/sys\/fs\/cgroup\/box">, "0", 1\)/), 'written by init')
+  t.equal(at(/clone3\(/), -1)
+})
