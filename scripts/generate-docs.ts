@@ -1,10 +1,13 @@
 /**
- * Writes the parts of README.md and docs/ARCHITECTURE.md that the code knows better: whatever stands between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+ * Writes the parts of README.md and docs/ARCHITECTURE.md that the code knows better: whatever stands between `<!-- begin NAME -->` and `<!-- end NAME -->`;
+ * and, as a whole, docs/cli.md and the manual pages in man/.
  * With `--check` it writes nothing, and fails when a part is stale.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cliPage } from '../src/cli/docs.ts'
+import { manualPages } from '../src/cli/man.ts'
 import { compile } from '../src/plan/compile.ts'
 import { exampleFacts, exampleOptions, examples } from '../src/plan/examples.ts'
 import { formatPlan } from '../src/plan/format.ts'
@@ -52,14 +55,30 @@ function filled(text: string): string {
   })
 }
 
+/** Files, and what is to be in them; undefined: no such file is to be. */
+function wanted(): ReadonlyMap<string, string | undefined> {
+  const files = new Map<string, string | undefined>(readdirSync(join(root, 'man')).map((name) => [`man/${name}`, undefined]))
+  for (const name of ['README.md', 'docs/ARCHITECTURE.md']) files.set(name, filled(readFileSync(join(root, name), 'utf8')))
+  files.set('docs/cli.md', cliPage())
+  for (const [name, text] of manualPages()) files.set(`man/${name}`, text)
+  return files
+}
+
+function contentOf(name: string): string | undefined {
+  try {
+    return readFileSync(join(root, name), 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
 const check = process.argv.includes('--check')
-for (const name of ['README.md', 'docs/ARCHITECTURE.md']) {
-  const path = join(root, name)
-  const before = readFileSync(path, 'utf8')
-  const after = filled(before)
-  if (before === after) continue
+mkdirSync(join(root, 'man'), { recursive: true })
+for (const [name, text] of wanted()) {
+  if (contentOf(name) === text) continue
   if (check) {
     console.error(`${name} is stale: run "npm run generate"`)
     process.exitCode = 1
-  } else writeFileSync(path, after)
+  } else if (text === undefined) rmSync(join(root, name))
+  else writeFileSync(join(root, name), text)
 }

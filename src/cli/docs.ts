@@ -1,13 +1,14 @@
-/** Makes docs/cli.md from the command table. `node build/src/cli/docs.js` writes it; a test compares. */
-import { writeFileSync } from 'node:fs'
+/** Makes docs/cli.md from the command table; scripts/generate-docs.ts writes it. */
+import { commonStatuses, details, type Entry, environment, files, statuses, unknownCommandStatus } from './prose.ts'
+import { type RuncOption, readRuncOption, runc } from './runc.ts'
 import { globals, table } from './table.ts'
-import type { Command, Flag } from './types.ts'
+import type { Command, CommandName, Flag } from './types.ts'
 import { usageLine } from './usage.ts'
 
 /** The whole page. */
 export function cliPage(): string {
-  const commands = (Object.entries(table) as [string, Command][]).map(([name, command]) => commandSection(name, command))
-  return `${[intro, globalSection(), exitSection, logSection, ...commands].join('\n\n')}\n`
+  const commands = (Object.entries(table) as [CommandName, Command][]).map(([name, command]) => commandSection(name, command))
+  return `${[intro, commandTable(), globalSection(), exitSection(), logSection, environmentSection(), ...commands].join('\n\n')}\n`
 }
 
 const intro = `# The command line
@@ -18,19 +19,46 @@ const intro = `# The command line
 
 Commands, options and exit statuses are those of runc 1.5. An option may be written with one dash or two; its value stands behind \`=\` or in the
 next argument, whatever that looks like; a boolean takes a value only behind \`=\`; \`--\` ends the options. An option that can be repeated is never
-split at a comma. Where an option is given twice, the last one counts. In the tables, *runc* says whether runc has the option as well.`
+split at a comma. Where an option is given twice, the last one counts.
 
-const globalSection = (): string => `## Global options\n\nThey stand before the command.\n\n${flagTable(globals)}`
+In the tables of options the first column has every option of runc, in the spelling of its help, and the second one ours. A test finds what is
+missing, or has another short name, another default, or other values. \`…\` behind a value: the option can be repeated.`
 
-const exitSection = `## Exit status
+function commandTable(): string {
+  const rows = Object.keys(table).map((name) => [
+    name in runc ? code(name) : '—',
+    `[${code(name)}](#${name})`,
+    (table as Commands)[name]!.summary
+  ])
+  const inner = ['`init` (hidden)', '—', "runc's own second half, which nobody else calls; here it is a program that is generated"]
+  return `## Commands\n\n${tableOf(['runc', 'tsrun', ''], [...rows, ['`help`', '`help`', 'show help, for a command when one is named'], inner])}`
+}
 
-| status | when |
-| --- | --- |
-| 0 | success |
-| 1 | an error, or a mistake in the command line |
-| 3 | an unknown command |
-| N | \`run\` in the foreground: the exit status of the process, 128 + n when signal n ended it |
-| 255 | \`exec\` could not start the process |`
+type Commands = Readonly<Record<string, Command>>
+
+const globalSection = (): string =>
+  [
+    '## Global options',
+    'They stand before the command.',
+    optionTable(globals, runc.global ?? []),
+    'runc had `--criu` until 1.4; criu is found in PATH.'
+  ].join('\n\n')
+
+function exitSection(): string {
+  const rows: Entry[] = [...commonStatuses, unknownCommandStatus, ['N', `\`run\`, \`exec\` and \`restore\` ${statuses.run![0]![1]}`]]
+  return `## Exit status\n\n${tableOf(['status', 'when'], [...rows, ['255', '`exec`: the process could not be started']])}`
+}
+
+const environmentSection = (): string =>
+  [
+    '## Environment',
+    'Containers inherit none of it.',
+    tableOf(['variable', ''], environment.map(inCode)),
+    '## Files',
+    tableOf(['file', ''], files.map(inCode))
+  ].join('\n\n')
+
+const inCode = ([name, text]: Entry): Entry => [name.split(', ').map(code).join(', '), text]
 
 const logSection = `## Errors and the log
 
@@ -47,40 +75,52 @@ With \`--log FILE\` the same is one line in FILE, in the form of logrus: \`level
 Warnings stay out of a JSON log because Podman reads it as exactly one object, and away from the standard error of \`state\` and \`ps\` because containerd reads it
 together with standard output.`
 
-function commandSection(name: string, command: Command): string {
+function commandSection(name: CommandName, command: Command): string {
   const status = [...(command.runc === false ? ['runc has no such command.'] : []), ...(command.built === false ? ['Not built yet.'] : [])]
+  const first = [`${sentence(command.summary)}`, command.description, ...status].filter(Boolean).join(' ')
+  const options = [...command.flags.map((flag) => flag.name), ...(runc[name] ?? [])]
   const parts = [
     `## ${name}`,
-    `${sentence(command.summary)}${[command.description, ...status]
-      .filter(Boolean)
-      .map((text) => ` ${text}`)
-      .join('')}`,
+    first,
+    ...(details[name] ?? []),
     `    ${usageLine(name, command)}`,
-    ...(command.flags.length === 0 ? [] : [flagTable(command.flags, command.runc)]),
+    options.length === 0 ? 'Neither runc nor tsrun has options here.' : optionTable(command.flags, runc[name] ?? []),
     `${command.examples.map(example).join('\n')}`
   ]
   return parts.join('\n\n')
 }
 
-const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`
+/** `create a container`: `Create a container.` */
+export const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`
 
 const example = ([line, what]: readonly [string, string]): string => `- \`${line}\`${what === '' ? '' : `: ${what}`}`
 
-const flagTable = (flags: readonly Flag[], runc = true): string =>
-  ['| option | default | runc | |', '| --- | --- | --- | --- |', ...flags.map((flag) => flagRow(flag, runc && flag.runc !== false))].join(
-    '\n'
-  )
-
-function flagRow(flag: Flag, runc: boolean): string {
-  const names = [...(flag.alias ?? []).map((alias) => `-${alias}`), `--${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`]
-  const notes = `${flag.help}${flag.type === 'list' ? '; can be repeated' : ''}${flag.hidden ? ' (not in the help texts)' : ''}`
-  const cells = [
-    names.map((name) => `\`${name}\``).join(', '),
-    flag.default === undefined ? '' : `\`${flag.default}\``,
-    runc ? 'yes' : 'no',
-    notes
+/** First what runc has, in its order; then what is ours alone. */
+function optionTable(ours: readonly Flag[], theirs: readonly string[]): string {
+  const options = theirs.map(readRuncOption)
+  const rows = [
+    ...options.map((option) =>
+      optionRow(
+        option,
+        ours.find(({ name }) => name === option.name)
+      )
+    ),
+    ...ours.filter(({ name }) => !options.some((option) => option.name === name)).map((flag) => optionRow(undefined, flag))
   ]
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return tableOf(['runc', 'tsrun', 'default', ''], rows)
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) writeFileSync('docs/cli.md', cliPage())
+function optionRow(theirs: RuncOption | undefined, ours: Flag | undefined): readonly string[] {
+  const runcs = theirs === undefined ? '—' : code(theirs.spelling.replaceAll('...', '…'))
+  if (ours === undefined) return [runcs, '—', '', 'missing']
+  const value = ours.value === undefined ? '' : ` ${ours.value}${ours.type === 'list' ? '…' : ''}`
+  const names = [...(ours.alias ?? []).map((alias) => `-${alias}`), `--${ours.name}${value}`]
+  const notes = `${ours.help}${ours.hidden ? ' (not in the help texts)' : ''}`
+  return [runcs, names.map(code).join(', '), ours.default === undefined ? '' : code(String(ours.default)), notes]
+}
+
+const code = (text: string): string => `\`${text}\``
+
+/** A table in Markdown; a `|` in a cell does not end it. */
+const tableOf = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n')
