@@ -140,7 +140,8 @@ const numbers = {
 /** Name of an errno, such as `EPERM`. */
 export type ErrnoName = keyof typeof numbers
 
-const texts: Readonly<Record<ErrnoName, string>> = {
+/** Made at an error: a run that succeeds does not pay for it. */
+const texts = (): Readonly<Record<ErrnoName, string>> => ({
   EPERM: 'operation not permitted',
   ENOENT: 'no such file or directory',
   ESRCH: 'no such process',
@@ -272,7 +273,7 @@ const texts: Readonly<Record<ErrnoName, string>> = {
   ENOTRECOVERABLE: 'state not recoverable',
   ERFKILL: 'operation not possible due to RF-kill',
   EHWPOISON: 'memory page has hardware error'
-}
+})
 
 /** The number of an errno. */
 export const errnoNumber = (name: ErrnoName): number => numbers[name]
@@ -283,7 +284,7 @@ export const errnoName = (n: number): string => nameOf(n) ?? `errno ${n}`
 /** What errno `n` means, as strerror(3) says it but in lower case: `operation not permitted`. */
 export function errnoText(n: number): string {
   const name = nameOf(n)
-  return name === undefined ? `unknown error ${n}` : texts[name]
+  return name === undefined ? `unknown error ${n}` : texts()[name]
 }
 
 let names: Map<number, ErrnoName> | undefined

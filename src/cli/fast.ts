@@ -112,13 +112,11 @@ export function readValue({ type }: Flag, text: string): string | number | boole
   return type === 'number' ? readInteger(text) : text
 }
 
-const booleans: Readonly<Record<string, boolean>> = Object.fromEntries([
-  ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true] as const),
-  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false] as const)
-])
-
 /** The forms that Go's strconv.ParseBool takes. */
-export const readBoolean = (text: string): boolean | undefined => (Object.hasOwn(booleans, text) ? booleans[text] : undefined)
+export function readBoolean(text: string): boolean | undefined {
+  if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true
+  return ['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text) ? false : undefined
+}
 
 /** A decimal or hexadecimal integer within the safe range. */
 export function readInteger(text: string): number | undefined {

@@ -1,10 +1,7 @@
-/** The configuration of a container: checked when it is created, and as it was then for every later command. */
-import { parseDocument } from '../config/document.ts'
+/** The configuration of a container that is created, checked. copy.ts has it for every later command. */
 import { checkConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { warnings } from '../config/warnings.ts'
-import { damagedState } from '../errors/wording.ts'
-import { readConfigCopy, type StateDirectory } from './store.ts'
 import type { CreateOptions } from './types.ts'
 
 export interface LoadedBundle {
@@ -31,21 +28,4 @@ function checked(given: Config): LoadedBundle {
 export function configText(config: object): string {
   const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' ? `\u0000${value}` : value))
   return marked.replace(/"\\u0000(-?\d+)"/g, '$1')
-}
-
-/**
- * The configuration that the container was created with. It was checked then.
- * @throws TsrunError `state` when the copy is gone or damaged
- */
-export function loadCopy(directory: StateDirectory): Config {
-  const file = `${directory.path}/config.json`
-  let text: string
-  try {
-    text = readConfigCopy(directory)
-  } catch (cause) {
-    throw damagedState(file, (cause as Error).message, directory.id)
-  }
-  const parsed = parseDocument(text)
-  if ('problem' in parsed) throw damagedState(file, `it ${parsed.problem.message}`, directory.id)
-  return parsed.value as Config
 }

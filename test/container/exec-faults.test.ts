@@ -1,10 +1,10 @@
 /** Every step of a plan of `exec` is made to fail once, for real: each failure must name its step, and leave nothing behind. */
 import t from 'tap'
 import type { CgroupLocation } from '../../src/cgroup/index.ts'
+import { loadCopy } from '../../src/container/copy.ts'
 import { readExecFacts } from '../../src/container/exec-facts.ts'
 import { stepsAfterReady } from '../../src/container/failure.ts'
 import { launch } from '../../src/container/launch.ts'
-import { loadCopy } from '../../src/container/load.ts'
 import { answer } from '../../src/container/protocol.ts'
 import { letGo } from '../../src/container/release.ts'
 import { readRecord, stateDirectory } from '../../src/container/store.ts'
