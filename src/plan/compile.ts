@@ -40,12 +40,12 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['user namespace', namespaces.userNamespace, always], // before all others that are new: it owns them
   ['owned namespaces', namespaces.joinOwnedNamespaces, always], // what only the user namespace's root may join
   ['time namespace', namespaces.timeNamespace, always], // before init, the first process in it
+  ['undumpable', namespaces.undumpable, always], // before anybody in a shared pid namespace can see it; after the id maps, which only a dumpable process can be given
   ['init', namespaces.cloneInit, always],
 
   // Init.
   ['cgroups', host.joinCgroups, always], // before the first thing that a limit counts
   ['cgroup namespace', namespaces.cgroupNamespace, always], // after the cgroup is joined: it becomes the namespace's root
-  ['undumpable', namespaces.undumpable, always],
   ['session', session.newSession, always],
   ['keyring', session.sessionKeyring, always],
   ['loopback', session.loopback, always],
@@ -73,6 +73,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['master', terminal.sendMaster, always],
   ['standard streams', terminal.useTerminal, always],
   ['stream owner', identity.ownStreams, always],
+  ['descriptors', command.closeDescriptors, always], // before the first path that the container can bend: some lead to the host (CVE-2024-21626)
   ['limits', identity.resourceLimits, always], // needs CAP_SYS_RESOURCE
   ['personality', identity.personality, always],
   ['directory, as root', command.enterWorkingDirectory, always],
@@ -83,7 +84,6 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['directory, as the user', command.reenterWorkingDirectory, always],
   ['lookup', command.findCommand, always], // as the user, and before ready: create tells what is missing
   ['file mode mask', identity.umask, always],
-  ['descriptors', command.closeDescriptors, always],
   ['ready', command.ready, always],
   ['start', command.waitForStart, always],
   ['tight limits', identity.tightLimits, always], // no descriptor is opened from here on

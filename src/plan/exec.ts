@@ -64,6 +64,7 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['master', terminal.sendMaster],
   ['standard streams', terminal.useTerminal],
   ['stream owner', identity.ownStreams],
+  ['descriptors', command.closeDescriptors], // before the first path that the container can bend (CVE-2024-21626)
   ['limits', identity.resourceLimits], // needs CAP_SYS_RESOURCE
   ['personality', identity.personality],
   ['directory, as root', command.enterWorkingDirectory],
@@ -74,7 +75,6 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['directory, as the user', command.reenterWorkingDirectory],
   ['lookup', command.findCommand], // as the user
   ['file mode mask', identity.umask],
-  ['descriptors', command.closeDescriptors],
   ['ready', command.ready],
   ['tight limits', identity.tightLimits], // no descriptor is opened from here on
   ['seccomp', seccomp], // the last: a strict filter lets nothing else through

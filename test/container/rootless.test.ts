@@ -109,7 +109,7 @@ t.test("root's container with a user namespace", { skip }, async (t) => {
     process: {
       ...config.process,
       args: ['/bin/sh', '-c', script],
-      capabilities: undefined,
+      capabilities: { bounding: ['CAP_CHOWN'], effective: ['CAP_CHOWN'], permitted: ['CAP_CHOWN'] },
       rlimits: [{ type: 'RLIMIT_NOFILE', soft: 900, hard: 900 }]
     },
     linux: { ...config.linux, namespaces: [...config.linux!.namespaces!, { type: 'user' }], uidMappings: map, gidMappings: map }

@@ -33,7 +33,7 @@ export function cgroupMount(input: Input, entry: MountEntry): Step[] {
 
 /**
  * A file system of its own where the kernel permits; else (a user namespace that does not own the cgroup namespace, or a nested container)
- * the host's, bound read-only when it shows more than the container (CVE-2023-25809).
+ * the host's, bound read-only, because it shows more than the container (CVE-2023-25809).
  */
 function unified(input: Input, entry: MountEntry): Step[] {
   const says = mountSays(entry)
@@ -54,8 +54,7 @@ function unified(input: Input, entry: MountEntry): Step[] {
 
 function boundHierarchy(input: Input, entry: MountEntry): Step[] {
   const host = input.facts.cgroup.hierarchies.find((hierarchy) => hierarchy.version === 2)
-  const readOnly = isReadOnly(entry) || !isNew(input, 'cgroup')
-  return [...openBound(host?.mountpoint ?? '/sys/fs/cgroup', readOnly, entry), onto(target, entry)]
+  return [...openBound(host?.mountpoint ?? '/sys/fs/cgroup', true, entry), onto(target, entry)]
 }
 
 function openBound(source: string, readOnly: boolean, entry: MountEntry): Step[] {

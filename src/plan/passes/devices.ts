@@ -1,6 +1,6 @@
 /** /dev: the devices that every container has, those of `linux.devices`, and the symlinks of runtime-linux.md. */
 import { errnoNumber } from '../../abi/errno.ts'
-import { AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fcntl.ts'
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { Device } from '../../config/types.ts'
 import { components, type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
@@ -81,7 +81,8 @@ const nodeOf = (device: Device, name: string, pointer: string): Node => ({
   type: device.type,
   major: device.major ?? 0,
   minor: device.minor ?? 0,
-  mode: device.fileMode ?? 0o666,
+  // Some engines leave the type in it.
+  mode: (device.fileMode ?? 0o666) & 0o7777,
   uid: device.uid ?? 0,
   gid: device.gid ?? 0,
   pointer
@@ -105,28 +106,25 @@ function realNode(input: Input, directory: Slot, node: Node, path: string): Step
   const { pointer } = node
   const format = FORMAT[node.type]
   const device = node.type === 'p' ? 0 : encodeDevice(node.major, node.minor)
-  const existing = isFresh(input, path) ? [] : checkNode(input, directory, node, path)
-  const owner: Step[] =
-    node.uid === 0 && node.gid === 0
-      ? []
-      : [{ call: 'fchownat', args: [directory, text(node.name), node.uid, node.gid, 0x100], pointer, says: `set the owner of "${path}"` }]
+  const isRoots = node.uid === 0 && node.gid === 0
+  const check = isRoots && isFresh(input, path) ? [] : checkNode(input, directory, node, path)
   return [
     {
       call: 'mknodat',
       args: [directory, text(node.name), format | node.mode, device],
-      ...(existing.length === 0 ? {} : { on: { EEXIST: 'next' }, then: { skip: existing.length } }),
+      ...(check.length === 0 ? {} : { on: { EEXIST: 'next' } }),
+      ...(check.length > 0 && isRoots ? { then: { skip: check.length } } : {}),
       pointer,
       says: `make the device "${path}"`
     },
-    ...existing,
-    ...owner
+    ...check
   ]
 }
 
 const found = statxBuffer()
 const STATX_RDEV_LENGTH = 8
 
-/** What is there already must be that very device (config-linux.md#devices). */
+/** What is there already must be that very device (config-linux.md#devices). It gets its owner through the descriptor that was looked at (CVE-2026-88265). */
 function checkNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   const says = `use "${path}", which is there and is another device`
   const { pointer } = node
@@ -141,7 +139,6 @@ function checkNode(input: Input, directory: Slot, node: Node, path: string): Ste
   return [
     openNode(input, directory, node, path),
     statxFd(place, found, pointer, `look at "${path}"`),
-    close(place, pointer),
     { call: 'compare', args: [inside(STX_MODE), bytes('S_IFMT', type), bytes('mask', mask), 2, EEXIST], pointer, says },
     ...(node.type === 'p'
       ? []
@@ -152,9 +149,16 @@ function checkNode(input: Input, directory: Slot, node: Node, path: string): Ste
             pointer,
             says
           } satisfies Step
-        ])
+        ]),
+    ...owner(node, path),
+    close(place, pointer)
   ]
 }
+
+const owner = ({ uid, gid, pointer }: Node, path: string): Step[] =>
+  uid === 0 && gid === 0
+    ? []
+    : [{ call: 'fchownat', args: [place, text(''), uid, gid, AT_EMPTY_PATH], pointer, says: `set the owner of "${path}"` }]
 
 const EEXIST = errnoNumber('EEXIST')
 

@@ -24,6 +24,8 @@ export const STX_RDEV = 128
 export interface InRoot {
   /** Path in the container; `..` and absolute symlinks stay inside. */
   readonly path: string
+  /** Where the path starts, and what it cannot leave, for what is not made; default the root. */
+  readonly from?: Slot
   readonly into: Slot
   /** What is made, with its parents, when nothing is there; `undefined` leaves ENOENT to `missing`. */
   readonly make?: 'directory' | 'file' | undefined
@@ -92,7 +94,12 @@ function openStep(input: Input, want: InRoot): Step {
   const directory = want.directory || want.make === 'directory' || want.notDirectory !== undefined
   return {
     call: 'openat2',
-    args: [slots.root, text(components(want.path).join('/') || '.'), howOf(input.facts.arch, directory, want.noSymlinks === true), 24],
+    args: [
+      want.from ?? slots.root,
+      text(components(want.path).join('/') || '.'),
+      howOf(input.facts.arch, directory, want.noSymlinks === true),
+      24
+    ],
     save: want.into,
     on: { EAGAIN: 'retry' },
     pointer: want.pointer,

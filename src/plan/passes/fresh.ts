@@ -8,7 +8,7 @@ import { needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, text } from '../step.ts'
 
 /** By the texts alone, so never for a path with `..`, whose meaning depends on symlinks. */
-const isInside = (path: readonly string[], top: readonly string[]): boolean =>
+export const isInside = (path: readonly string[], top: readonly string[]): boolean =>
   path.length > top.length && !path.includes('..') && top.every((name, i) => name === path[i])
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean => a.length === b.length && a.every((name, i) => name === b[i])

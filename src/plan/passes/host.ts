@@ -95,8 +95,14 @@ export const unifiedFd = (input: Input) => {
 }
 
 /** Before the cgroup namespace is made, whose root is the cgroup that its maker is in (cgroup_namespaces(7)). */
-export const joinCgroups: Pass = (input) =>
-  writtenJoins(input).flatMap((join) => [
-    { call: 'write', args: [fdOf(join), text('0'), 1], pointer, says: says(join) },
-    close(fdOf(join), pointer)
-  ])
+export const joinCgroups: Pass = (input) => {
+  const unified = clones(input) ? unifiedJoin(input) : undefined
+  return [
+    // The way from a directory leads to the host's whole tree. One that could not be opened has no descriptor to close.
+    ...(unified === undefined || unified.optional ? [] : [close(fdOf(unified), pointer)]),
+    ...writtenJoins(input).flatMap((join): Step[] => [
+      { call: 'write', args: [fdOf(join), text('0'), 1], pointer, says: says(join) },
+      close(fdOf(join), pointer)
+    ])
+  ]
+}

@@ -129,11 +129,12 @@ const drop = (capability: number): Step => ({
   says: `drop ${CAPABILITIES[capability] ?? `capability ${capability}`} from the bounding set`
 })
 
-/** First, while CAP_SETPCAP is still there. What the bounding set lacks, no program can ever gain (capabilities(7)). */
+/**
+ * First, while CAP_SETPCAP is still there. What the bounding set lacks, no program can ever gain (capabilities(7)).
+ * A process without `capabilities` has none, as in runc and crun: what is left out must not be more than what is written down.
+ */
 export const boundingSet: ProcessPass = (input) => {
-  const wanted = input.config.process?.capabilities
-  if (wanted === undefined) return []
-  const keep = capabilitySet(wanted.bounding)
+  const keep = capabilitySet(input.config.process?.capabilities?.bounding)
   // What the runtime itself lacks may still be in its bounding set, so every known one is dropped.
   const known = (1n << BigInt(input.facts.lastCapability + 1)) - 1n
   return members(known & ~keep).map(drop)
@@ -143,15 +144,9 @@ export const boundingSet: ProcessPass = (input) => {
 export const ids: ProcessPass = (input) => {
   const { config, facts } = input
   const { uid = 0, gid = 0, additionalGids = [] } = config.process?.user ?? {}
-  const keep = config.process?.capabilities !== undefined
-  const steps: Step[] = []
-  if (keep)
-    steps.push({
-      call: 'prctl',
-      args: [PR_SET_KEEPCAPS, 1, 0, 0, 0],
-      pointer: AT,
-      says: 'keep the capabilities across the change of the uid'
-    })
+  const steps: Step[] = [
+    { call: 'prctl', args: [PR_SET_KEEPCAPS, 1, 0, 0, 0], pointer: AT, says: 'keep the capabilities across the change of the uid' }
+  ]
   if (!facts.setgroupsDenied || additionalGids.length > 0) {
     const pointer = '/process/user/additionalGids'
     steps.push({
@@ -170,7 +165,7 @@ export const CAP_SYS_ADMIN = 1n << BigInt(capabilityNumber('CAP_SYS_ADMIN')!)
 
 /** Without no_new_privs, loading a seccomp filter takes CAP_SYS_ADMIN (seccomp(2)); it is kept, permitted but not effective, until then. */
 export const keepsAdmin = ({ config, facts }: ProcessInput): boolean =>
-  facts.seccomp !== undefined && config.process?.noNewPrivileges !== true && config.process?.capabilities !== undefined
+  facts.seccomp !== undefined && config.process?.noNewPrivileges !== true
 
 /** The sets that the command starts with; nothing that cannot be given is in them. */
 export function capabilitySets(input: ProcessInput): { effective: bigint; permitted: bigint; inheritable: bigint; ambient: bigint } {
@@ -184,7 +179,6 @@ export function capabilitySets(input: ProcessInput): { effective: bigint; permit
 
 /** The other four sets. Nothing is inheritable or ambient that the config does not name (CVE-2022-24769). */
 export const capabilities: ProcessPass = (input) => {
-  if (input.config.process?.capabilities === undefined) return []
   const { effective, permitted, inheritable, ambient } = capabilitySets(input)
   const kept = keepsAdmin(input) ? permitted | (CAP_SYS_ADMIN & available(input)) : permitted
   return [

@@ -7,6 +7,7 @@ import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem } from './filesystem.ts'
+import { place } from './held.ts'
 
 const target = slot('target')
 const tree = slot('mount')
@@ -44,7 +45,7 @@ function readonlyPath(input: Input, path: string, pointer: string): Step[] {
     { call: 'mount_setattr', args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, readOnly, 32], pointer, says: `${says} "${path}"` },
     ...onto(path, pointer, says)
   ]
-  return [...openInRoot(input, { path, into: target, missing: steps.length, pointer, says: `open "${path}"` }), ...steps]
+  return [...openInRoot(input, { ...place(input, path), into: target, missing: steps.length, pointer, says: `open "${path}"` }), ...steps]
 }
 
 /** One read-only, empty tmpfs covers every masked directory; one null device every masked file. */
@@ -101,7 +102,7 @@ function openEmpty(): Step[] {
 function maskedPath(input: Input, path: string, pointer: string): Step[] {
   const says = `mask "${path}"`
   const file: Step[] = [
-    ...openInRoot(input, { path, into: target, pointer, says: `open "${path}"` }),
+    ...openInRoot(input, { ...place(input, path), into: target, pointer, says: `open ${JSON.stringify(path)}` }),
     { ...cloneOf(nothing, 0, pointer, says), then: { skip: 2 } }
   ]
   // Before Linux 6.15 nothing can be cloned that is mounted nowhere, so the first directory gets the tmpfs itself.
@@ -112,7 +113,7 @@ function maskedPath(input: Input, path: string, pointer: string): Step[] {
   const mount = onto(path, pointer, 'mask')
   // A directory: past the file's steps. No directory: into them. Nothing: past all.
   const open = openInRoot(input, {
-    path,
+    ...place(input, path),
     into: target,
     missing: file.length + directory.length + mount.length,
     notDirectory: 0,

@@ -12,6 +12,7 @@ import { cgroupMount } from './cgroup-mount.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem, type FileSystem, reconfigure } from './filesystem.ts'
 import { isMadeInside, makeInside, mountPointKind } from './fresh.ts'
+import { isHeld, mountOf } from './held.ts'
 
 const target = slot('target')
 const tree = slot('mount')
@@ -48,14 +49,14 @@ export function openTarget(input: Input, entry: MountEntry): Step[] {
   })
 }
 
-const moveOnto = (entry: MountEntry): Step[] => [
+const moveOnto = (input: Input, entry: MountEntry, from: Slot): Step[] => [
   {
     call: 'move_mount',
-    args: [tree, text(''), target, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
+    args: [from, text(''), target, text(''), M.MOVE_MOUNT_F_EMPTY_PATH | M.MOVE_MOUNT_T_EMPTY_PATH],
     pointer: entry.pointer,
     says: mountSays(entry)
   },
-  close(tree, entry.pointer),
+  ...(isHeld(input, entry) ? [] : [close(from, entry.pointer)]),
   close(target, entry.pointer)
 ]
 
@@ -145,15 +146,12 @@ export const bindSources: Pass = (input) =>
 function bind(input: Input, entry: MountEntry): Step[] {
   const early = opensSourcesEarly(input)
   const from = early ? sourceSlot(entry) : tree
-  const moved = moveOnto(entry)
   const { set, clear } = entry.options
   return [
     ...(early ? [] : [openSource(input, entry, tree)]),
     ...attributes(input, entry, from, { set, clear }),
     ...openTarget(input, entry),
-    { ...moved[0]!, args: [from, ...moved[0]!.args.slice(1)] },
-    close(from, entry.pointer),
-    moved[2]!
+    ...moveOnto(input, entry, from)
   ]
 }
 
@@ -163,6 +161,8 @@ function remount(input: Input, entry: MountEntry): Step[] {
     ...openInRoot(input, {
       path: entry.mount.destination,
       into: target,
+      // What a symlink of the image leads to may be a file system of the host, which would change for everyone.
+      noSymlinks: !isBindOptions(entry.options),
       pointer: `${entry.pointer}/destination`,
       says: `open the mount point ${quoted(entry.mount.destination)}`
     }),
@@ -192,6 +192,7 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
   const readOnly = (options.set & M.MOUNT_ATTR_RDONLY) !== 0 && !delaysReadOnly(entry)
   const { superblock, data } = settingsOf(entry)
   const attrs = readOnly ? options.set : options.set & ~M.MOUNT_ATTR_RDONLY
+  const made = isHeld(input, entry) ? mountOf(entry) : tree
   return [
     ...openTarget(input, entry),
     ...(inheritsMode(entry) ? [statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point')] : []),
@@ -201,14 +202,14 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
       superblock: readOnly ? [...superblock, 'ro'] : superblock,
       data,
       attrs,
-      into: tree,
+      into: made,
       pointer,
       says: mountSays(entry)
     }),
-    ...makeInside(input, entry, tree),
+    ...makeInside(input, entry, made),
     ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
-    ...attributes(input, entry, tree, { set: 0, clear: 0 }),
-    ...moveOnto(entry)
+    ...attributes(input, entry, made, { set: 0, clear: 0 }),
+    ...moveOnto(input, entry, made)
   ]
 }
 

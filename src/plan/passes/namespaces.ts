@@ -201,6 +201,11 @@ export const cgroupNamespace: Pass = (input) =>
     ? [{ call: 'unshare', args: [CLONE_NEWCGROUP], pointer: namespacePointer(input, 'cgroup'), says: 'make a cgroup namespace' }]
     : []
 
-/** Init can be neither traced nor read through /proc from now until execve (CVE-2016-9962). An unprivileged runtime must still read it. */
-export const undumpable: Pass = ({ facts }) =>
-  facts.rootless ? [] : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
+/**
+ * Init can be neither traced nor read through /proc from now until execve (CVE-2016-9962). An unprivileged runtime must still read it, which it may
+ * where nobody but the runtime's own user can see it.
+ */
+export const undumpable: Pass = (input) =>
+  input.facts.rootless && !(isOwn(input, 'pid') && !isNew(input, 'pid'))
+    ? []
+    : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
