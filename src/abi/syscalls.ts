@@ -238,8 +238,10 @@ const x64 = {
 /** Name of a system call that every architecture has. */
 export type SyscallName = keyof typeof x64
 
+type Table = Readonly<Record<SyscallName, number>>
+
 /** arm64, in the order of its numbers. */
-const arm64: Readonly<Record<SyscallName, number>> = {
+const arm64 = (): Table => ({
   setxattr: 5,
   lsetxattr: 6,
   fsetxattr: 7,
@@ -462,22 +464,26 @@ const arm64: Readonly<Record<SyscallName, number>> = {
   listxattrat: 465,
   removexattrat: 466,
   open_tree_attr: 467
+})
+
+const tables: Readonly<Record<Architecture, () => Table>> = { x64: () => x64, arm64 }
+const made: Partial<Record<Architecture, Table>> = {}
+
+/** The table of one architecture: name to number. It is made when it is asked for: a run needs one of them. */
+export function syscallNumbers(arch: Architecture): Table {
+  made[arch] ??= tables[arch]()
+  return made[arch]
 }
-
-const tables: Readonly<Record<Architecture, Readonly<Record<SyscallName, number>>>> = { x64, arm64 }
-
-/** The table of one architecture: name to number. */
-export const syscallNumbers = (arch: Architecture): Readonly<Record<SyscallName, number>> => tables[arch]
 
 /** The number of system call `name` on `arch`. Throws a RangeError when the table lacks it, which the types exclude. */
 export function syscallNumber(arch: Architecture, name: SyscallName): number {
-  const number: number | undefined = tables[arch][name]
+  const number: number | undefined = syscallNumbers(arch)[name]
   if (number === undefined) throw new RangeError(`no system call "${name}" on ${arch}`)
   return number
 }
 
 /** The name of system call `number` on `arch`, or undefined. Looks through the table: for listings, not for hot paths. */
 export function syscallName(arch: Architecture, number: number): SyscallName | undefined {
-  const table = tables[arch]
+  const table = syscallNumbers(arch)
   return (Object.keys(table) as SyscallName[]).find((name) => table[name] === number)
 }

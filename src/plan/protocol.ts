@@ -33,8 +33,6 @@ export type Message =
   | { readonly kind: NoticeName; readonly value: number }
   | { readonly kind: 'failed'; readonly step: number; readonly errno: number }
 
-const names = Object.fromEntries(Object.entries(Notice).map(([name, code]) => [code, name])) as Record<number, NoticeName>
-
 /** The 8 bytes of a notice. */
 export function encodeNotice(name: NoticeName, value = 0): Uint8Array {
   const out = new Uint8Array(8)
@@ -51,7 +49,7 @@ export function decodeMessage(message: Uint8Array): Message {
   const word = view.getUint32(0, true)
   const value = view.getUint32(4, true)
   if (word < NOTICE_BIT) return { kind: 'failed', step: word, errno: value }
-  const kind = names[word - NOTICE_BIT]
+  const kind = (Object.keys(Notice) as NoticeName[]).find((name) => Notice[name] === word - NOTICE_BIT)
   if (kind === undefined) throw new RangeError(`unknown notice ${word - NOTICE_BIT}`)
   return { kind, value }
 }
