@@ -92,7 +92,8 @@ for (const [name, [overrides, wanted]] of Object.entries(VIEWS)) {
   t.test(`the view from inside: ${name}`, { skip }, async (t) => {
     const box = sandbox(t)
     const environment = { process: { env: [...(DEFAULT_CONFIG.process?.env ?? []), PROBE_ENV] } }
-    const config = [SLEEP, environment, overrides].reduce<Config>((all, more) => merge(all, more), DEFAULT_CONFIG)
+    const layers: readonly Overrides<Config>[] = [SLEEP, environment, overrides]
+    const config = layers.reduce<Config>((all, layer) => merge<Config>(all, layer), DEFAULT_CONFIG)
     const theirs = look(box, reference, config, wanted)
     const ours = look(box, tsrunPath(), config, wanted)
     t.equal(ours.result.status, theirs.result.status, `exit status (${ours.result.stderr.trim()}) (${theirs.result.stderr.trim()})`)
