@@ -1,13 +1,9 @@
-/** The process that the plan becomes: spawning it, ending it, and telling how it ended. */
+/** A process that a plan has become: holding it, ending it, and telling how it ended. spawn.ts starts it. */
 import { signalName, signalNumbers } from '../abi/signals.ts'
 import { errnoNameOf } from '../errors/wording.ts'
-import { encode } from '../image/encode.ts'
 import type { OwnedFd } from '../linux/fd.ts'
 import { type EndedChild, pidfdOpen, pidfdSendSignal, waitPid } from '../linux/process.ts'
 import { poll, pollAsync } from '../linux/socket.ts'
-import { spawnImage } from '../linux/spawn.ts'
-import type { Plan } from '../plan/step.ts'
-import { inheritedSignals } from './signals.ts'
 
 const POLLIN = 1
 
@@ -19,42 +15,6 @@ export interface Child {
 
 /** Holds on to a child. */
 export const hold = (pid: number): Child => ({ pid, pidfd: pidfdOpen(pid) })
-
-/**
- * Starts the program.
- *
- * @param named our descriptor for each name in `plan.fds`; they stay ours
- * @param preserve how many descriptors from 3 on are passed as they are
- * @param fallbackDirectory where the program is written when the kernel forbids to execute a memfd
- * @param detached whether it outlives the command
- */
-export function spawnPlan(
-  plan: Plan,
-  named: Readonly<Record<string, number>>,
-  preserve: number,
-  fallbackDirectory: string,
-  detached: boolean
-): Child {
-  const passed = plan.fds.map(({ name, fd }) => {
-    const from = named[name]
-    if (from === undefined) throw new Error(`the plan wants a descriptor ${JSON.stringify(name)} that nobody provides`)
-    return { from, to: fd }
-  })
-  const preserved: { from: number; to: number }[] = []
-  for (let fd = 3; fd < 3 + preserve; fd++) preserved.push({ from: fd, to: fd })
-  return hold(
-    spawnImage({
-      image: encode(plan),
-      arg0: 'tsrun-init',
-      fds: [...preserved, ...passed],
-      ...inheritedSignals({ detached }),
-      fallbackDirectory
-    })
-  )
-}
-
-/** True when the first process clones init and leaves (the container has a pid or time namespace). */
-export const clonesInit = (plan: Plan): boolean => plan.steps.some(({ call }) => call === 'clone' || call === 'clone3')
 
 /** Longest wait for a killed process; only an uninterruptible sleep takes longer. */
 const KILL_MS = 10_000

@@ -5,9 +5,6 @@ import type { Dispositions } from '../linux/spawn.ts'
 
 const { SIGCHLD, SIGKILL, SIGPIPE, SIGPWR, SIGSTOP, SIGXFSZ } = signalNumbers
 
-/** What an engine may have changed: it ignores SIGPIPE and SIGXFSZ, handles faults, and handles what its program listens to. */
-const CHANGEABLE = Object.values(signalNumbers).filter((signal) => signal !== SIGKILL && signal !== SIGSTOP)
-
 /**
  * How a process that we start takes signals: what the caller ignored is ignored, the rest is at its default, the mask is the caller's.
  * (`nohup` and `trap ''` work through a runtime as through any other program; runc and crun set all to the default.) Except:
@@ -23,7 +20,11 @@ export function inheritedSignals({ detached }: { readonly detached: boolean }): 
   const ignored = ignoredByCaller()
   if (ignored === undefined) return { resetSignals: [SIGPIPE, SIGXFSZ], mask: 'inherit' }
   const ignoreSignals = ignored.filter((signal) => signal !== SIGCHLD && signal !== SIGPWR && !(detached && signal === SIGPIPE))
-  return { ignoreSignals, resetSignals: CHANGEABLE.filter((signal) => !ignoreSignals.includes(signal)), mask: 'inherit' }
+  // An engine ignores two, handles faults, and handles what its program listens to.
+  const others = Object.values(signalNumbers).filter(
+    (signal) => signal !== SIGKILL && signal !== SIGSTOP && !ignoreSignals.includes(signal)
+  )
+  return { ignoreSignals, resetSignals: others, mask: 'inherit' }
 }
 
 /**
