@@ -32,7 +32,7 @@ export function createCgroup(location: CgroupLocation, resources: Resources | un
     refuseUsed(usable, made)
     performWrites(usable, plan, log)
     applyDevices(usable, resources?.devices, made.existing.length === 0, log)
-    return { location: usable, joins: joinsOf(usable, made), undo }
+    return { location: usable, joins: joinsOf(usable, made.optional), undo }
   } catch (cause) {
     undo()
     throw cause
@@ -41,9 +41,10 @@ export function createCgroup(location: CgroupLocation, resources: Resources | un
 
 /**
  * Applies `resources` to a cgroup that is there, as for `update`. Device rules are applied when they are given, and left alone otherwise.
+ * Returns how to have the old limits again, without those for devices.
  * Throws as `createCgroup` does, when the limits that were written before have been put back.
  */
-export function applyResources(location: CgroupLocation, resources: Resources, log: Log): void {
+export function applyResources(location: CgroupLocation, resources: Resources, log: Log): () => void {
   checkUsage(location, resources)
   const plan = planFor(location, resources, false)
   const putBack = remember(location, plan.writes, log)
@@ -54,6 +55,7 @@ export function applyResources(location: CgroupLocation, resources: Resources, l
     throw cause
   }
   if (resources.devices !== undefined) applyDevices(location, resources.devices, false, log)
+  return putBack
 }
 
 /** Two containers in one cgroup would be killed and removed together. */
@@ -65,7 +67,11 @@ function refuseUsed(location: CgroupLocation, { existing }: Made): void {
   if (existing.length > 0 && isFrozen(location)) throw cgroupFrozen(location.paths.freezer ?? location.paths[''] ?? '')
 }
 
-function joinsOf({ paths, rootless }: CgroupLocation, { optional }: Made): CgroupJoin[] {
+/**
+ * What a program joins to be in `location`, one for each hierarchy.
+ * @param optional directories that need not be joined
+ */
+export function joinsOf({ paths, rootless }: CgroupLocation, optional: readonly string[]): CgroupJoin[] {
   const byDirectory = new Map<string, string[]>()
   for (const [controller, directory] of Object.entries(paths)) {
     const controllers = byDirectory.get(directory) ?? []

@@ -20,10 +20,21 @@ export interface CgroupLayout {
   readonly hierarchies: readonly OwnHierarchy[]
 }
 
+/** The unit of systemd that has a container's cgroup. */
+export interface CgroupUnit {
+  /** Its name, such as `tsrun-box.scope`. */
+  readonly unit: string
+  readonly slice: string
+  /** Of the systemd of a user's session, not that of the host. */
+  readonly user: boolean
+}
+
 /** Where a container's cgroup is. Plain data, stored with the container's state. */
 export interface CgroupLocation {
   readonly mode: CgroupMode
-  readonly driver: 'cgroupfs'
+  readonly driver: 'cgroupfs' | 'systemd'
+  /** With driver `systemd`. */
+  readonly unit?: CgroupUnit
   /**
    * Controller or `name=…` to absolute directory on v1, '' to directory for v2; on hybrid hosts both. Co-mounted controllers
    * share a directory. These are the `cgroup_paths` of runc's state.json.

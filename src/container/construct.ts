@@ -1,12 +1,13 @@
 /** The way from a bundle to an init that is ready: what `create` and `run` have in common. */
 import { resolve } from 'node:path'
-import { type CgroupLocation, cgroupLayout, createCgroup, locate } from '../cgroup/index.ts'
+import type { CgroupLocation } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import { noSystemd } from '../errors/wording.systemd.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
-import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
+import type { PlanOptions } from '../plan/facts.ts'
 import type { Plan } from '../plan/step.ts'
+import { cgroupDriver } from './cgroup.ts'
 import { SPEC_VERSION } from '../version.ts'
 import { checkTerminal } from './console.ts'
 import { readFacts, rootfsOf } from './facts.ts'
@@ -18,7 +19,7 @@ import { loadBundle } from './load.ts'
 import { lock } from './lock.ts'
 import type { Offer } from './notify.ts'
 import { type ContainerRecord, FORMAT, withInit } from './record.ts'
-import { isRootless, makeRootDirectory, rootDirectory } from './root.ts'
+import { makeRootDirectory, rootDirectory } from './root.ts'
 import { stateDocument } from './status.ts'
 import {
   makeDirectory,
@@ -60,19 +61,20 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const bundle = resolve(options.bundle ?? '.')
   const { config, text } = loadBundle(options, bundle)
   checkTerminal(config, options, wanted.detached)
-  const rootless = isRootless(options)
+  const driver = await cgroupDriver(options, work)
+  const { rootless } = driver
   const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
   const inherited = inheritedDescriptors(options.preserveFds ?? 0)
   const notify = options.notifySocket ? await import('./notify.ts') : undefined
   notify?.checkAddress(options.notifySocket!)
-  const located = locate(config.linux?.cgroupsPath, options.id, { rootless })
+  const located = await driver.locate(config)
   const first = firstRecord(options, bundle, config, rootless, located)
   const directory = await claimDirectory(options, first, config, work)
   writeConfigCopy(directory, text)
   // From here on `delete --force` finds the cgroup, whatever happens to this process.
   writeRecord(directory, first)
   const offered = notify?.offer(directory)
-  const { location, facts: cgroup } = makeCgroup(located, config, options, work)
+  const { location, facts: cgroup, admission } = driver.make(located, config)
   const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
   const named = namedDescriptors(plan, wanted, directory, work)
   const document = stateDocument(first, 'creating')
@@ -84,7 +86,8 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
     detached: wanted.detached,
     directory: directory.path,
     bundle,
-    rootfs: host.rootfs
+    rootfs: host.rootfs,
+    admission
   }
   const launched = await launch({ ...context, document, cgroup: location }, work)
   const record = withInit({ ...first, ...cgroupFields(location) }, launched.init.pid, stepsAfterReady(plan))
@@ -131,18 +134,6 @@ const cgroupFields = (location: CgroupLocation): Pick<ContainerRecord, 'cgroup_p
   cgroup_paths: location.paths,
   cgroup: location
 })
-
-function makeCgroup(
-  located: CgroupLocation,
-  config: Config,
-  options: CreateOptions,
-  work: Work
-): { location: CgroupLocation; facts: CgroupFacts } {
-  const { location, joins, undo } = createCgroup(located, config.linux?.resources, options.log)
-  work.undo.add('remove the cgroup', undo)
-  const { mode, hierarchies } = cgroupLayout()
-  return { location, facts: { mode, hierarchies, joins } }
-}
 
 function planOptions(options: CreateOptions, { release }: Wanted, config: Config, inherited: Inherited, offered?: Offer): PlanOptions {
   return {

@@ -24,7 +24,7 @@ export async function destroy(
   warn: (message: string) => void
 ): Promise<void> {
   await killInit(record)
-  if (record.cgroup !== undefined) endCgroup(record, record.cgroup)
+  if (record.cgroup !== undefined) await endCgroup(record, record.cgroup, warn)
   removeDirectory(directory)
   if ((config?.hooks?.poststop ?? []).length === 0) return
   const { runPoststop } = await import('./poststop.ts')
@@ -67,8 +67,11 @@ function whatHolds(pid: number): string {
 }
 
 /** With a pid namespace of its own, the container's processes ended with init; others may outlive it, and would keep the cgroup. */
-function endCgroup({ ownPidNamespace }: ContainerRecord, cgroup: CgroupLocation): void {
-  if (!ownPidNamespace) killAll(cgroup, signalNumbers.SIGKILL)
+async function endCgroup({ ownPidNamespace }: ContainerRecord, cgroup: CgroupLocation, warn: (message: string) => void): Promise<void> {
+  const unit = cgroup.driver === 'systemd'
+  // systemd would ask the processes of a unit to end, and wait.
+  if (!ownPidNamespace || unit) killAll(cgroup, signalNumbers.SIGKILL)
+  if (unit) await (await import('../cgroup/systemd.ts')).stopUnit(cgroup, warn, () => {})
   try {
     removeCgroup(cgroup)
   } catch (cause) {

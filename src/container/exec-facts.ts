@@ -35,6 +35,7 @@ export async function readExecFacts({ record, pidfd, config, subCgroups, options
     ...(await readProcessFacts({ config, rootless: isRootless(options), log: options.log })),
     join,
     cgroups: execCgroups(record.cgroup, pid, subCgroups),
+    ...(movedBySystemd(record) ? { unit: true as const } : {}),
     ownRoot: !config.linux?.namespaces?.some(({ type, path }) => type === 'mount' && !path),
     home: homeInRoot(`/proc/${pid}/root`, config.process),
     setgroupsDenied: (join.includes('user') || inUserNamespace()) && setgroupsDenied(pid)
@@ -42,6 +43,9 @@ export async function readExecFacts({ record, pidfd, config, subCgroups, options
   refuseEnded(pidfd)
   return Object.freeze(facts)
 }
+
+/** A user's process is moved by systemd: his own rights may not reach from where it is to the container's unit. */
+export const movedBySystemd = ({ cgroup }: ContainerRecord): boolean => cgroup?.driver === 'systemd' && cgroup.rootless
 
 /** As long as init lives, what /proc shows of its pid is its own. */
 export function refuseEnded(pidfd: number): void {

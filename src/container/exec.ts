@@ -12,7 +12,7 @@ import { sendPidfd, writePidFile } from './announce.ts'
 import { checkTerminal, connectConsole } from './console.ts'
 import { loadCopy } from './copy.ts'
 import { readSubCgroups } from './exec-cgroup.ts'
-import { readExecFacts, refuseEnded } from './exec-facts.ts'
+import { movedBySystemd, readExecFacts, refuseEnded } from './exec-facts.ts'
 import { processOf } from './exec-process.ts'
 import { stepsAfterReady } from './failure.ts'
 import { checkId } from './ids.ts'
@@ -149,8 +149,9 @@ async function enter(options: ExecOptions, target: Target, { config, plan, conso
     bundle,
     rootfs
   }
+  const admission = movedBySystemd(record) ? (await import('./cgroup-unit.ts')).attachment(record.cgroup!, work) : undefined
   const document = stateDocument(record, 'running')
-  return launch({ ...context, document, cgroup: undefined, died: (child) => processDied(howItEnded(child)) }, work)
+  return launch({ ...context, document, cgroup: undefined, admission, died: (child) => processDied(howItEnded(child)) }, work)
 }
 
 function openRoot({ record, pidfd }: Target, work: Work): number {

@@ -1,6 +1,7 @@
 /** `features`: what this build can do (features.md). It needs no rights, no state directory and no container. */
 import { CAPABILITIES } from '../abi/capability.ts'
 import type { CgroupLocation } from '../cgroup/index.ts'
+import { PROPERTY_ANNOTATION } from '../cgroup/systemd.variant.ts'
 import type { Config, Hooks, MemoryPolicyFlag, MemoryPolicyMode, NamespaceType, SeccompAction } from '../config/types.ts'
 import { unsupportedProblems } from '../config/unsupported.ts'
 import { mountOptionNames } from '../plan/mount-options.ts'
@@ -37,7 +38,7 @@ const NAMESPACES: Readonly<Record<NamespaceType, true>> = {
   user: true,
   uts: true
 }
-const DRIVERS: Readonly<Record<CgroupLocation['driver'], true>> = { cgroupfs: true }
+const DRIVERS: Readonly<Record<CgroupLocation['driver'], true>> = { cgroupfs: true, systemd: true }
 const MODES: Readonly<Record<MemoryPolicyMode, true>> = {
   MPOL_DEFAULT: true,
   MPOL_BIND: true,
@@ -67,8 +68,8 @@ export async function features(): Promise<Features> {
       ...(commit() === '' ? {} : { 'dev.tsrun.commit': commit() }),
       ...(library === undefined ? {} : { 'io.github.seccomp.libseccomp.version': library.version })
     },
-    // No annotation of a config.json changes what tsrun does.
-    potentiallyUnsafeConfigAnnotations: []
+    // They set properties of the container's unit, such as commands that systemd executes.
+    potentiallyUnsafeConfigAnnotations: [PROPERTY_ANNOTATION]
   }
 }
 

@@ -10,6 +10,7 @@ import { syscall } from '../linux/ffi.ts'
 import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
 import type { Plan } from '../plan/step.ts'
+import type { CgroupAdmission } from './cgroup.ts'
 import { deathOf, stepFailure } from './failure.ts'
 import { writeIdMaps } from './idmaps.ts'
 import { uninterrupted } from './interrupt.ts'
@@ -40,6 +41,8 @@ export interface Launch {
   readonly document: ContainerState
   /** That of the container, while nobody but init can be in it. */
   readonly cgroup: CgroupLocation | undefined
+  /** For a program that waits to be let into its cgroup. */
+  readonly admission?: CgroupAdmission | undefined
   /** The error for a program that has ended without a word; default: that of an init. */
   readonly died?: (child: EndedChild | undefined) => TsrunError
 }
@@ -89,7 +92,7 @@ async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cg
 }
 
 function handlers(what: Launch, processes: Processes, work: Work): Handlers {
-  const { config } = what
+  const { config, admission } = what
   const init = (): Child => processes.init ?? processes.first
   return {
     initPid(pid) {
@@ -97,7 +100,9 @@ function handlers(what: Launch, processes: Processes, work: Work): Handlers {
       work.use(processes.init.pidfd)
       // It leaves at once, and must not stay as a zombie.
       waitPid(processes.first.pid, { hang: true })
+      return admission?.settle()
     },
+    cgroup: () => admission?.admit(processes.first.pid),
     maps: () => writeIdMaps(processes.first.pid, config),
     hooks: () => runCreateHooks(what, init(), work),
     limits: () => setLimits(init().pid, config)

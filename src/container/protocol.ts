@@ -33,8 +33,8 @@ export async function converse(sync: number, handlers: Handlers, clones: boolean
     const message = (knowsInit ? early.shift() : undefined) ?? (await nextMessage(sync, interrupt))
     if (message === undefined) return { kind: 'died' }
     if (message.kind === 'failed') return message
-    // Before init exists, `maps` is a notice of the first process itself.
-    const ofInit = message.kind !== 'initPid' && message.kind !== 'maps'
+    // Before init exists, `cgroup` and `maps` are notices of the first process itself.
+    const ofInit = message.kind !== 'initPid' && message.kind !== 'maps' && message.kind !== 'cgroup'
     if (ofInit && !knowsInit) early.push(message)
     else if (message.kind === 'ready') return { kind: 'ready' }
     else {

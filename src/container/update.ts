@@ -38,8 +38,22 @@ export async function update(id: string, resources: Resources, options: UpdateOp
   const wanted = resourcesToApply(kept, given)
   const problems = resourcesProblems(wanted)
   if (problems.length > 0) throw refusedConfig(options.source ?? 'resources', 'config', problems)
-  applyResources(cgroupOf(record), wanted, options.log)
+  await apply(cgroupOf(record), wanted, options.log)
   writeRecord(directory, { ...record, resources: configText(resourcesAfter(kept, given)) })
+}
+
+/** The kernel first, which is the stricter judge; then systemd, when the cgroup is that of a unit. */
+async function apply(cgroup: CgroupLocation, resources: Resources, log: UpdateOptions['log']): Promise<void> {
+  const putBack = applyResources(cgroup, resources, log)
+  if (cgroup.driver !== 'systemd') return
+  try {
+    const { connectSystemd, updateUnit } = await import('../cgroup/systemd.ts')
+    using manager = await connectSystemd(cgroup.unit?.user === true, () => {})
+    await updateUnit(manager, cgroup, resources, log)
+  } catch (cause) {
+    putBack()
+    throw cause
+  }
 }
 
 /** No container has a configuration of Intel RDT that could be updated; the words are runc's. */

@@ -33,6 +33,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['umask', host.clearUmask, always], // modes of devices and directories are exact
   ['oom score', host.oomScoreAdj, always], // needs the host's rights and the host's /proc
   ['namespace paths', namespaces.openNamespaces, always], // before any of them changes what a path means
+  ['unit', host.waitForUnit, always], // before its cgroups are looked for
   ['optional cgroups', host.joinOptionalCgroups, always],
   ['cgroup files', host.openCgroups, always], // with the host's rights
   ['bind sources', mounts.bindSources, ownMounts], // before a user namespace takes the right to reach them

@@ -30,6 +30,8 @@ export interface ExecFacts extends ProcessFacts {
   /** Types of init's namespaces that are not the runtime's. */
   readonly join: readonly NamespaceType[]
   readonly cgroups: readonly ExecCgroup[]
+  /** systemd moves the spawned process into the container's unit, which waits for that. */
+  readonly unit?: true
   /** Init's root is not that of its mount namespace: it is passed as descriptor `root`. */
   readonly ownRoot: boolean
 }
@@ -47,6 +49,7 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['oom score', host.oomScoreAdj], // needs the host's rights and the host's /proc
   ['undumpable', join.undumpable], // before anything of the container can look at it (CVE-2016-9962)
   ['initial affinity', affinity.initialAffinity], // before the container's cpuset narrows it
+  ['unit', joinCgroup.waitForUnit], // it may be what gives the right to join the cgroups below it
   ['optional cgroups', joinCgroup.joinOptionalCgroups],
   ['cgroup files', joinCgroup.openCgroups], // before the mount namespace changes what a path means
   ['namespaces', join.joinNamespaces],

@@ -23,7 +23,9 @@ export const Notice = {
   /** Init waits for its resource limits, which only the runtime may set (user namespaces). */
   limits: 4,
   /** Everything is prepared and the command was found. With release `sync`, the answer starts the user's process. */
-  ready: 5
+  ready: 5,
+  /** The spawned process waits until it is in its unit of systemd, and the unit's cgroups are there. */
+  cgroup: 6
 } as const
 
 export type NoticeName = keyof typeof Notice

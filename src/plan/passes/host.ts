@@ -4,6 +4,7 @@ import type { CgroupJoin } from '../facts.ts'
 import { clones, type Input, isOwn, type Pass, type ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
+import { askRuntime } from './sync.ts'
 
 const file = slot('file')
 
@@ -60,6 +61,10 @@ const writtenJoins = (input: Input): readonly CgroupJoin[] =>
 
 /** True for the v2 cgroup that clone3 puts init into. */
 const isBornInto = (input: Input, join: CgroupJoin): boolean => join === unifiedJoin(input)
+
+/** systemd makes a scope for a process that exists, and moves it there; what it clones is born there. */
+export const waitForUnit: Pass = (input) =>
+  input.facts.cgroup.unit === true ? askRuntime(input, 'cgroup', pointer, 'wait for the unit of systemd') : []
 
 /** Where cgroups may be refused (rootless without delegation), the spawned process joins what it can. "0" is whoever writes it (cgroups(7)). */
 export const joinOptionalCgroups: Pass = (input) =>

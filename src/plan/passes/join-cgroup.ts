@@ -4,12 +4,17 @@ import type { ExecCgroup, ExecInput, ExecPass } from '../exec.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
 import { writeFile } from './host.ts'
+import { askRuntime } from './sync.ts'
 
 const pointer = '/linux/cgroupsPath'
 
 const isUnified = ({ controllers }: ExecCgroup): boolean => controllers.length === 0
 const fileOf = (directory: string, { file }: ExecCgroup): string => `${directory}/${file ?? 'cgroup.procs'}`
 const says = (directory: string): string => `join the cgroup ${JSON.stringify(directory)}`
+
+/** A user may not move a process from one unit of his session to another; systemd may. */
+export const waitForUnit: ExecPass = (input) =>
+  input.facts.unit === true ? askRuntime(input, 'cgroup', pointer, 'wait for the unit of systemd') : []
 
 /** v1 cgroups that may be refused: the spawned process joins what it can, and the clone is where it is. */
 export const joinOptionalCgroups: ExecPass = ({ facts }) =>
