@@ -2,13 +2,12 @@
 import { resolve } from 'node:path'
 import type { CgroupLocation } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
-import { noSystemd } from '../errors/wording.systemd.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
 import type { PlanOptions } from '../plan/facts.ts'
 import type { Plan } from '../plan/step.ts'
-import { cgroupDriver } from './cgroup.ts'
 import { SPEC_VERSION } from '../version.ts'
+import { cgroupDriver } from './cgroup.ts'
 import { checkTerminal } from './console.ts'
 import { readFacts, rootfsOf } from './facts.ts'
 import { stepsAfterReady } from './failure.ts'
@@ -57,7 +56,6 @@ export interface Constructed extends Launched {
  */
 export async function construct(options: CreateOptions, wanted: Wanted, work: Work): Promise<Constructed> {
   checkId(options.id)
-  if (options.systemdCgroup === true) throw noSystemd('this version cannot talk to it')
   const bundle = resolve(options.bundle ?? '.')
   const { config, text } = loadBundle(options, bundle)
   checkTerminal(config, options, wanted.detached)
