@@ -142,7 +142,7 @@ export const boundingSet: ProcessPass = (input) => {
 
 /** setgroups(2) before setresgid(2) before setresuid(2): each takes away the right to the one before. KEEPCAPS lets the new uid keep what is then cut down. */
 export const ids: ProcessPass = (input) => {
-  const { config, facts } = input
+  const { config, facts, namespaces } = input
   const { uid = 0, gid = 0, additionalGids = [] } = config.process?.user ?? {}
   const steps: Step[] = [
     { call: 'prctl', args: [PR_SET_KEEPCAPS, 1, 0, 0, 0], pointer: AT, says: 'keep the capabilities across the change of the uid' }
@@ -152,6 +152,8 @@ export const ids: ProcessPass = (input) => {
     steps.push({
       call: 'setgroups',
       args: [additionalGids.length, gidArray(additionalGids)],
+      // Whether a user namespace that is joined forbids it (user_namespaces(7)) is seen now; who asks for no group then keeps what he has.
+      ...(namespaces.user?.path && additionalGids.length === 0 ? { on: { EPERM: 'next' } as const } : {}),
       pointer,
       says: `set the additional groups [${additionalGids.join(', ')}]`
     })
