@@ -29,7 +29,7 @@ const bundleWith = (box: Sandbox, namespaces: readonly Namespace[], script: stri
   box.bundle((config) => {
     const { hostname: _, ...rest } = config
     const process = { ...config.process, args: ['/bin/sh', '-c', script] }
-    const mounts = [{ destination: '/proc', type: 'proc', source: 'proc' }]
+    const mounts = ['proc', 'dev'].map((name) => ({ destination: `/${name}`, type: name === 'dev' ? 'tmpfs' : name }))
     return { ...rest, root: { path: 'rootfs', readonly: false }, process, mounts, linux: { namespaces, ...linux } }
   })
 
