@@ -31,7 +31,6 @@ const rows: readonly Unsupported[] = [
   { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: () => true },
   { at: '/linux/netDevices', says: 'moving network devices is not supported yet' },
   { at: '/linux/memoryPolicy', says: 'setting the NUMA memory policy is not supported yet' },
-  { at: '/linux/personality/domain', says: 'personalities other than LINUX are not supported yet', when: (value) => value !== 'LINUX' },
   { at: '/linux/personality/flags', says: 'flags of the personality are not supported' },
   { at: '/mounts/*/uidMappings', says: 'idmapped mounts are not supported yet' },
   { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },

@@ -24,7 +24,6 @@ const MEANING: Readonly<Record<string, ((document: Features) => boolean) | undef
   '/linux/intelRdt': ({ linux: { intelRdt } }) => intelRdt.enabled || intelRdt.schemata || intelRdt.monitoring,
   '/linux/netDevices': ({ linux }) => linux.netDevices.enabled,
   '/linux/memoryPolicy': ({ linux: { memoryPolicy } }) => memoryPolicy.modes.length + memoryPolicy.flags.length > 0,
-  '/linux/personality/domain': undefined,
   '/linux/personality/flags': undefined,
   '/mounts/*/uidMappings': ({ linux }) => linux.mountExtensions.idmap.enabled,
   '/mounts/*/gidMappings': ({ linux }) => linux.mountExtensions.idmap.enabled,

@@ -1,0 +1,69 @@
+/** What the process of a container is given (config.md#process), seen by itself. */
+import t from 'tap'
+import type { Config } from '../../src/config/types.ts'
+import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
+import { defaultProfile } from '../seccomp-profile.ts'
+
+type Process = NonNullable<Config['process']>
+
+const runs = (box: Sandbox, script: string, process: Partial<Process>, linux: Config['linux'] = {}) => {
+  const bundle = box.bundle((config) => ({
+    ...config,
+    root: { path: 'rootfs', readonly: false },
+    process: { ...config.process, args: ['/bin/sh', '-c', script], ...process },
+    linux: { ...config.linux, ...linux }
+  }))
+  return box.tsrun('run', '--bundle', bundle, box.id())
+}
+
+const STATUS = "sed -n 's/^\\(Uid\\|Gid\\|Groups\\|Cap...\\|NoNewPrivs\\):[[:space:]]*/\\1 /p' /proc/self/status"
+
+t.test('user, groups, file mode mask, capabilities, OOM score and directory', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const caps = ['CAP_KILL', 'CAP_CHOWN'] as const
+  const { stdout, stderr } = runs(box, `${STATUS}; umask; cat /proc/self/oom_score_adj; pwd`, {
+    user: { uid: 1000, gid: 1001, additionalGids: [5, 6, 2000], umask: 0o77 },
+    capabilities: { bounding: caps, effective: caps, permitted: caps, inheritable: caps, ambient: ['CAP_KILL'] },
+    oomScoreAdj: 77,
+    cwd: '/made/for/it'
+  })
+  const set = (bits: string): string => bits.padStart(16, '0')
+  t.same(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().replaceAll('\t', ' ')),
+    [
+      'Uid 1000 1000 1000 1000',
+      'Gid 1001 1001 1001 1001',
+      'Groups 5 6 2000',
+      // Only what is ambient survives the execve of a user who is not root (capabilities(7)).
+      ...['Inh 21', 'Prm 20', 'Eff 20', 'Bnd 21', 'Amb 20'].map((line) => `Cap${line.slice(0, 4)}${set(line.slice(4))}`),
+      'NoNewPrivs 1',
+      '0077',
+      '77',
+      '/made/for/it'
+    ],
+    stderr
+  )
+})
+
+t.test('the personality LINUX32', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const machine = (linux: Config['linux']): string => runs(box, 'uname -m', {}, linux).stdout.trim()
+  t.equal(machine({ personality: { domain: 'LINUX' } }), process.arch === 'x64' ? 'x86_64' : 'aarch64')
+  t.equal(machine({ personality: { domain: 'LINUX32' } }), process.arch === 'x64' ? 'i686' : 'armv8l')
+})
+
+t.test('a seccomp profile', { skip: needs({ root: true, files: ['/proc/sys/kernel/seccomp/actions_avail'] }) }, async (t) => {
+  using box = sandbox(t)
+  const script = 'grep Seccomp: /proc/self/status; unshare -u true || echo refused; echo alive'
+  const capabilities = { bounding: ['CAP_SYS_ADMIN'], effective: ['CAP_SYS_ADMIN'], permitted: ['CAP_SYS_ADMIN'] } as const
+  for (const noNewPrivileges of [true, false])
+    for (const uid of [0, 1000]) {
+      // An ordinary user without no_new_privs has no right to load a filter any more: it is kept for that.
+      const process = { noNewPrivileges, user: { uid, gid: 0 }, ...(uid === 0 ? { capabilities } : {}) }
+      const { stdout, stderr } = runs(box, script, process, { seccomp: defaultProfile })
+      t.equal(stdout.replaceAll('\t', ' '), 'Seccomp: 2\nrefused\nalive\n', `uid ${uid}, no_new_privs ${noNewPrivileges}: ${stderr}`)
+    }
+})
