@@ -62,7 +62,7 @@ t.test('CVE-2024-21626: no descriptor and no working directory of the host', { s
 const SPY = [
   'while :; do for p in /proc/[0-9]*; do',
   '  case "$(tr "\\\\0" " " < $p/cmdline 2>/dev/null)" in tsrun-*)',
-  '    echo seen; for f in $p/fd/* $p/exe; do l=$(readlink $f) && echo "$l"; done; ls -d $p/fd/*/.. $p/fd/*/; ls $p/cwd/ $p/root/;; esac',
+  '    echo seen; for f in $p/fd/* $p/exe; do l=$(readlink $f) && echo "$l"; done; ls $p/fd/*/../../.. $p/cwd/.. $p/root/..; mkdir $p/fd/*/evil && echo evil;; esac',
   'done; done > /tmp/spied 2>/dev/null'
 ].join('\n')
 
@@ -91,10 +91,10 @@ t.test('CVE-2016-9962: with CAP_SYS_PTRACE it finds nothing that leads out', { s
   const { id, call, bundle } = await running(box, spying(['CAP_KILL', 'CAP_SYS_PTRACE', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH']))
   writeFileSync(join(bundle, 'rootfs/inside'), '')
   for (let i = 0; i < 15; i++) t.equal(call(id, 'true').status, 0)
-  const found = spied(bundle)
-  t.notOk(
-    found.find((line) => /\/fd\/\d+\/|^(home|usr|boot|opt|srv)$/.test(line)),
-    'no directory'
+  // What it may catch a glimpse of are files by which to join its own cgroups, and a read-only directory of that alone.
+  t.same(
+    spied(bundle).filter((line) => /^(home|usr|boot|opt|srv|fs|cgroup|unified|pstore|evil)$/.test(line)),
+    []
   )
 })
 
@@ -106,7 +106,8 @@ async function barrier(box: Sandbox): Promise<{ readonly path: string; open(): v
     's = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(0)',
     'c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1])',
     'print("full", flush=True); sys.stdin.readline()',
-    'while True: s.accept()'
+    'kept = []',
+    'while True: kept.append(s.accept())'
   ].join('\n')
   const child = spawn('python3', ['-c', script, path], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -175,7 +175,8 @@ t.test('a hook without env has an empty environment, and standard streams only',
         args: [
           'sh',
           '-c',
-          `/usr/bin/env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= >> ${log}; for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do [ -e /proc/$$/fd/$i ] && echo $i; done | tr '\\n' ' ' >> ${log}`
+          // Without a pipe, of which the shell would hold an end for a moment.
+          `/usr/bin/env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= >> ${log}; for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i >> ${log}; done; exit 0`
         ]
       }
     ]
