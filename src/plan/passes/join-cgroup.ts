@@ -1,9 +1,12 @@
 /** Into the cgroups of a container that exists. */
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
+import { MOUNT_ATTR_RDONLY, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { ExecCgroup, ExecInput, ExecPass } from '../exec.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
+import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
 import { writeFile } from './host.ts'
+import { CAP_SYS_ADMIN } from './identity.ts'
 import { askRuntime } from './sync.ts'
 
 const pointer = '/linux/cgroupsPath'
@@ -25,6 +28,9 @@ export const joinOptionalCgroups: ExecPass = ({ facts }) =>
       return writeFile(fileOf(cgroup.directory, cgroup), '0', pointer, says(cgroup.directory), on)
     })
 
+/** The spawned process may do on the host, and to all namespaces, what it likes. */
+export const hasHostRights = ({ facts }: ExecInput): boolean => (facts.permittedCapabilities & CAP_SYS_ADMIN) !== 0n
+
 const v1Fd = ({ directory }: ExecCgroup): Slot => slot(`cgroup "${directory}"`)
 const written = ({ facts }: ExecInput): readonly ExecCgroup[] => facts.cgroups.filter((cgroup) => !cgroup.optional && !isUnified(cgroup))
 const unified = ({ facts }: ExecInput): ExecCgroup | undefined => facts.cgroups.find(isUnified)
@@ -39,11 +45,9 @@ export function unifiedDirectories(input: ExecInput): readonly Slot[] {
   return cgroup.instead === undefined ? directorySlots.slice(0, 1) : directorySlots
 }
 
-/** The files by which it moves there when it could not be born there; none when it need not be there. */
-export function unifiedProcs(input: ExecInput): readonly { readonly directory: Slot; readonly file: Slot }[] {
-  if (unified(input)?.optional !== false) return []
-  return unifiedDirectories(input).map((directory, i) => ({ directory, file: procsSlots[i]! }))
-}
+/** Slots of the files by which it moves there when it could not be born there; none when it need not be there. */
+export const unifiedProcs = (input: ExecInput): readonly Slot[] =>
+  unified(input)?.optional === false ? procsSlots.slice(0, unifiedDirectories(input).length) : []
 
 /** Opened with the host's rights and paths. */
 export const openCgroups: ExecPass = (input) => [...written(input).flatMap(openV1), ...openUnified(input)]
@@ -66,13 +70,40 @@ function openUnified(input: ExecInput): Step[] {
   const cgroup = unified(input)
   if (cgroup === undefined) return []
   const paths = [cgroup.directory, ...(cgroup.instead === undefined ? [] : [cgroup.instead])]
-  return paths.map((path, i) => ({
-    call: 'openat',
-    args: [AT_FDCWD, text(path), O_PATH | O_CLOEXEC | O_DIRECTORY[input.facts.arch], 0],
-    save: directorySlots[i]!,
-    pointer,
-    says: `open the cgroup ${JSON.stringify(path)}`
-  }))
+  const procs = unifiedProcs(input).map((file, i): Step => {
+    const path = `${paths[i]}/cgroup.procs`
+    const args = [AT_FDCWD, text(path), O_WRONLY | O_CLOEXEC, 0]
+    return { call: 'openat', args, save: file, pointer, says: `open ${JSON.stringify(path)}` }
+  })
+  return [...paths.flatMap((path, i) => openDirectory(input, path, directorySlots[i]!)), ...procs]
+}
+
+/**
+ * The process is born with this descriptor, in the container's pid namespace, where root with CAP_SYS_PTRACE (and no user namespace) may look at it
+ * for a moment. So it leads nowhere: a read-only mount of this directory alone, which is mounted nowhere. Without the right to make one there is
+ * a user namespace around us, and no container's root that may look.
+ */
+function openDirectory(input: ExecInput, path: string, into: Slot): Step[] {
+  const says = `open the cgroup ${JSON.stringify(path)}`
+  const flags = O_PATH | O_CLOEXEC | O_DIRECTORY[input.facts.arch]
+  const plain: Step = { call: 'openat', args: [AT_FDCWD, text(path), flags, 0], save: into, pointer, says }
+  if (!hasHostRights(input)) return [plain]
+  const alone: Step = { call: 'open_tree', args: [AT_FDCWD, text(path), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC], save: into, pointer, says }
+  const readOnly = mountAttr(MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}')
+  return [
+    // A seccomp filter around us may forbid it.
+    { ...alone, on: { EPERM: { skip: 1 }, ENOSYS: { skip: 1 } } },
+    {
+      call: 'mount_setattr',
+      args: [into, text(''), AT_EMPTY_PATH, readOnly, 32],
+      // Linux 5.12.
+      on: { ENOSYS: { skip: 1 } },
+      then: { skip: 1 },
+      pointer,
+      says: 'make it read-only'
+    },
+    plain
+  ]
 }
 
 /**
@@ -80,15 +111,20 @@ function openUnified(input: ExecInput): Step[] {
  * @param skip the steps behind, which are for a process that was born there
  */
 export function moveUnified(input: ExecInput, skip: number): Step[] {
-  const procs = unifiedProcs(input)
   const { directory = '', instead = '' } = unified(input) ?? {}
-  const moves = procs.map(({ file }, i): Step => {
+  const procs = unifiedProcs(input)
+  return procs.map((file, i): Step => {
     const left = procs.length - 1 - i
-    const others: Partial<Step> = left === 0 ? {} : { on: { any: 'next' }, then: { skip: left } }
-    return { call: 'write', args: [file, text('0'), 1], ...others, pointer, says: says(i === 0 ? directory : instead) }
+    const others: Partial<Step> = left === 0 ? {} : { on: { any: 'next' } }
+    return {
+      call: 'write',
+      args: [file, text('0'), 1],
+      ...others,
+      then: { skip: left + skip },
+      pointer,
+      says: says(i === 0 ? directory : instead)
+    }
   })
-  const closes = procs.map(({ file }, i): Step => ({ ...close(file, pointer), ...(i === procs.length - 1 ? { then: { skip } } : {}) }))
-  return [...moves, ...closes]
 }
 
 /** "0" is whoever writes it (cgroups(7)). */

@@ -1,5 +1,5 @@
 /** Into a container that exists: its namespaces, its root, and the clone that is born in its pid namespace. */
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../abi/fcntl.ts'
 import { PR_SET_DUMPABLE } from '../../abi/prctl.ts'
 import { CLONE_INTO_CGROUP, CLONE_PARENT, NAMESPACE_FLAGS, type NamespaceType } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
@@ -9,8 +9,7 @@ import { encodeNotice } from '../protocol.ts'
 import { bytes, type Slot, type Step, slot, text, to } from '../step.ts'
 import { CLONE_ARGS_SIZE, cloneArgs } from '../structs.ts'
 import { close } from './files.ts'
-import { CAP_SYS_ADMIN } from './identity.ts'
-import { moveUnified, unifiedDirectories, unifiedProcs } from './join-cgroup.ts'
+import { hasHostRights, moveUnified, unifiedDirectories, unifiedProcs } from './join-cgroup.ts'
 import { becomeRoot } from './namespaces.ts'
 import { tellRuntime } from './sync.ts'
 import { wantsTerminal } from './terminal.ts'
@@ -30,10 +29,10 @@ export const undumpable: ProcessPass = () => [
  * The cgroup namespace comes after: from inside, a cgroup outside of it may not be left. With the host's rights so does the user namespace, whose
  * root may not write into the host's cgroups; whoever lacks those rights gets some in the user namespace, and so joins it first.
  */
-function stages({ facts }: ExecInput): { readonly before: readonly NamespaceType[]; readonly after: readonly NamespaceType[] } {
-  const hasRights = (facts.permittedCapabilities & CAP_SYS_ADMIN) !== 0n
-  const isLater = (type: NamespaceType): boolean => type === 'cgroup' || (type === 'user' && hasRights)
-  return { before: facts.join.filter((type) => !isLater(type)), after: facts.join.filter(isLater) }
+function stages(input: ExecInput): { readonly before: readonly NamespaceType[]; readonly after: readonly NamespaceType[] } {
+  const { join } = input.facts
+  const isLater = (type: NamespaceType): boolean => type === 'cgroup' || (type === 'user' && hasHostRights(input))
+  return { before: join.filter((type) => !isLater(type)), after: join.filter(isLater) }
 }
 
 /** All at once through the pidfd of init (Linux 5.8): no other process can have taken its pid, and a user namespace among them is joined first. */
@@ -96,36 +95,28 @@ const BORN = 'in the cgroup'
  *
  * It is born in its v2 cgroup, because a move would wait for every processor (see CgroupJoin). When the kernel refuses that, whatever the reason
  * (clone3 forbidden; a cgroup that has children with controllers, or is at its pids.max), it tries init's own cgroup, and then moves.
- * There is a way from the directory of a cgroup to the host's whole tree, so whoever can be seen in the container closes it at once.
  */
 export const cloneProcess: ExecPass = (input) => {
   const directories = unifiedDirectories(input)
   const procs = unifiedProcs(input)
+  const closes = directories.map((directory) => close(directory, '/linux/cgroupsPath'))
   return [
     ...directories.map(cloneInto),
-    ...procs.flatMap(({ directory, file }): Step[] => [
-      {
-        call: 'openat',
-        args: [directory, text('cgroup.procs'), O_WRONLY | O_CLOEXEC, 0],
-        save: file,
-        pointer: '/linux/cgroupsPath',
-        says: `open "cgroup.procs" of the ${directory.name}`
-      }
-    ]),
-    ...directories.map((directory) => close(directory, '/linux/cgroupsPath')),
+    ...closes,
     {
       call: 'clone',
       args: [CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
       save: pid,
       // One that need not be moved also skips what only a process has to close that was born in its cgroup.
-      zero: { skip: procs.length === 0 ? 2 + directories.length : 2 },
+      zero: { skip: procs.length === 0 ? 2 + closes.length : 2 },
       pointer: AT,
       says: 'clone the process'
     },
     { ...tellRuntime(input, pidNotice(), '', 'tell the pid of the process'), label: LEAVE },
     { call: 'exit_group', args: [0], pointer: '', says: 'leave the process alone' },
-    ...moveUnified(input, directories.length),
-    ...directories.map((directory, i): Step => ({ ...close(directory, '/linux/cgroupsPath'), ...(i === 0 ? { label: BORN } : {}) }))
+    ...moveUnified(input, closes.length),
+    ...closes.map((step, i) => (i === 0 ? { ...step, label: BORN } : step)),
+    ...procs.map((file) => close(file, '/linux/cgroupsPath'))
   ]
 }
 
