@@ -7,6 +7,8 @@ export const SOCK_DGRAM = 2
 export const SOCK_SEQPACKET = 5
 export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
+/** socket(7), SO_SNDTIMEO_OLD of asm-generic/socket.h. */
+export const SO_SNDTIMEO = 21
 export const SCM_RIGHTS = 1
 
 /** netdevice(7) */

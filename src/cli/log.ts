@@ -16,7 +16,7 @@ import { openSync } from 'node:fs'
 import type { LogLevel } from '../container/types.ts'
 import { fileError, invalidLogFormat } from '../errors/wording.cli.ts'
 import { printError, writeAll } from './print.ts'
-import { inLines, inOneLine, type Report } from './report.ts'
+import { inLines, inOneLine, printable, type Report } from './report.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -76,7 +76,11 @@ function standardError(form: Form | undefined, debug: boolean, merged: boolean):
   return {
     line: (level, message, fields = {}) => {
       if (merged || (level === 'debug' && !debug)) return
-      printError(form === undefined ? `tsrun: ${level}: ${message}\n` : form(level, message, new Date(), fields))
+      printError(
+        form === undefined
+          ? `tsrun: ${level}: ${message.split('\n').map(printable).join('\n  ')}\n`
+          : form(level, message, new Date(), fields)
+      )
     },
     fail: (report) => printError(form === undefined ? named(inLines(report)) : form('error', inOneLine(report), new Date(), report.fields))
   }

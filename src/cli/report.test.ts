@@ -40,7 +40,7 @@ t.test('a problem that the message tells is not told twice', async (t) => {
         ]
       })
     ).details,
-    ['/a: x', '/b: y']
+    ['  /a: x', '  /b: y']
   )
 })
 
@@ -50,4 +50,12 @@ t.test('a bug says that it is one, with its stack', async (t) => {
   t.match(report.details[0], /^ +at .*report\.test/)
   t.same(report.fields, { code: 'bug' })
   t.equal(reportOf('thrown text').headline, 'this is a bug in tsrun: thrown text')
+})
+
+t.test('what an image or a hook says cannot pass for our words, nor command a terminal', async (t) => {
+  const report = reportOf(
+    new TsrunError('hook', 'hook #0: \x1b[31mboo\x9b1m\r\nhint: run this \u202e', { hint: 'no\x07' }),
+    'tsrun create failed: '
+  )
+  t.equal(inLines(report), 'tsrun create failed: hook #0: \\u001b[31mboo\\u009b1m\\u000d\n  hint: run this \\u202e\nhint: no\\u0007\n')
 })

@@ -20,13 +20,22 @@ export interface Report {
 export function reportOf(thrown: unknown, prefix = ''): Report {
   const error = thrown instanceof TsrunError ? thrown : bug(thrown)
   const [first = '', ...more] = error.message.split('\n')
+  const details = [...more.filter((line) => line.trim() !== ''), ...problems(error), ...(error.code === 'bug' ? stack(error) : [])]
   return {
-    headline: prefix + first,
-    details: [...more.filter((line) => line.trim() !== ''), ...problems(error), ...(error.code === 'bug' ? stack(error) : [])],
-    hint: error.hint,
+    headline: printable(prefix + first),
+    // Indented, so that nothing that a message quotes can pass for a line of ours.
+    details: details.map((line) => (/^\s/.test(line) ? printable(line) : `  ${printable(line)}`)),
+    hint: error.hint === undefined ? undefined : printable(error.hint),
     fields: { code: error.code, ...(error.pointer === undefined ? {} : { pointer: error.pointer }) }
   }
 }
+
+/**
+ * Names from an image and the output of a hook are somebody else's words: they must not make a terminal do things, nor change the order
+ * in which it shows the rest (control characters of C0 and C1, and those of the bidirectional algorithm).
+ */
+export const printable = (line: string): string =>
+  line.replace(/(?!\t)[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** The problems that the message does not tell already. */
 const problems = (error: TsrunError): string[] =>

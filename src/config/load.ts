@@ -1,5 +1,5 @@
 /** config.json and process.json: text in; a frozen, checked document out, or one error with everything that is wrong with it. */
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Problem, TsrunError } from '../errors/error.ts'
 import { noBundle, noConfig, refusedConfig, unreadable } from '../errors/wording.config.ts'
@@ -47,11 +47,10 @@ export const loadProcess = (file: string): Process => parseProcess(readText(file
 
 function readText(file: string, bundle?: string): string {
   try {
-    const { size } = regularFile(file)
-    if (size > MAX_SIZE) throw unreadable(file, `it has ${size} bytes, and more than ${MAX_SIZE} are refused`)
-    const text = readFileSync(file, 'utf8')
+    const bytes = readBounded(file)
+    const text = bytes.toString('utf8')
     // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
-    if (text.includes('\ufffd') && !isUtf8(readFileSync(file))) throw refusedConfig(file, 'config', [NOT_UTF8])
+    if (text.includes('\ufffd') && !isUtf8(bytes)) throw refusedConfig(file, 'config', [NOT_UTF8])
     return withoutMark(text)
   } catch (cause) {
     throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
@@ -62,11 +61,20 @@ const NOT_UTF8: Problem = { pointer: '', message: 'must be UTF-8; it has other b
 
 const isUtf8 = (bytes: Buffer): boolean => Buffer.compare(Buffer.from(bytes.toString('utf8'), 'utf8'), bytes) === 0
 
-/** Reading a FIFO could wait for ever. */
-function regularFile(file: string): { readonly size: number } {
-  const stat = statSync(file)
-  if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
-  return stat
+/** Whoever has written the bundle may exchange the file: for a FIFO that nobody writes to, or a file that has no end. */
+function readBounded(file: string): Buffer {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
+    if (stat.size > MAX_SIZE) throw unreadable(file, `it has ${stat.size} bytes, and more than ${MAX_SIZE} are refused`)
+    const bytes = Buffer.allocUnsafe(stat.size)
+    let length = 0
+    for (let read = -1; read !== 0 && length < stat.size; length += read) read = readSync(fd, bytes, length, stat.size - length, length)
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function missing(file: string, bundle: string | undefined, cause: unknown): TsrunError {

@@ -26,6 +26,18 @@ export const isNew = (config: Config, type: NamespaceType): boolean => {
   return namespace !== undefined && !namespace.path
 }
 
+/**
+ * What is wrong with a config if its namespaces of the types `shared` are the runtime's own, which a path does not tell (a bind mount, `/proc/PID`).
+ * A mount namespace that everyone is in cannot be given another root.
+ */
+export function sharedNamespaceProblems(config: Config, shared: ReadonlySet<NamespaceType>): readonly Problem[] {
+  const namespaces = (config.linux?.namespaces ?? []).filter(({ type }) => !shared.has(type))
+  const seen: Config = { ...config, linux: { ...config.linux, namespaces } }
+  const index = (config.linux?.namespaces ?? []).findIndex(({ type }) => type === 'mount')
+  const mount = shared.has('mount') ? [{ pointer: pointer('linux', 'namespaces', index, 'path'), message: known.ownMountNamespace }] : []
+  return [...mount, ...namespaceRules.filter(({ needs }) => needs === NAMESPACES).flatMap(({ check }) => check(seen))]
+}
+
 export const namespaceRules: readonly Rule[] = [
   {
     name: 'namespace-duplicates',

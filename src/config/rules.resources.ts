@@ -10,6 +10,9 @@ const AT = '/linux/resources'
 /** How engines write "unset" where the field is unsigned: (uint64)-1. */
 const UNSET = 18446744073709551615n
 
+/** By these a process of the host would become one of the container's, and be killed with it. */
+const MEMBERS: ReadonlySet<string> = new Set(['cgroup.procs', 'cgroup.threads', 'cgroup.kill'])
+
 export const resourceRules: readonly Rule[] = [
   {
     name: 'cgroups-path',
@@ -50,11 +53,12 @@ export const resourceRules: readonly Rule[] = [
     name: 'unified',
     why: 'config-linux.md#unified: keys are files of the container’s own cgroup',
     check: ({ linux }) =>
-      Object.keys(linux?.resources?.unified ?? {}).flatMap((key) =>
-        /^[^/]+$/.test(key) && key !== '.' && key !== '..'
-          ? []
-          : [{ pointer: AT + pointer('unified', key), message: `unified resource ${show(key)} must be a file name (no slashes)` }]
-      )
+      Object.keys(linux?.resources?.unified ?? {}).flatMap((key) => {
+        const at = AT + pointer('unified', key)
+        if (!/^[^/]+$/.test(key) || key === '.' || key === '..')
+          return [{ pointer: at, message: `unified resource ${show(key)} must be a file name (no slashes)` }]
+        return MEMBERS.has(key) ? [{ pointer: at, message: `unified resource ${show(key)} is no limit: it moves or ends processes` }] : []
+      })
   },
   { name: 'intel-rdt', why: 'config-linux.md#intelrdt', check: ({ linux }) => intelRdtProblems(linux?.intelRdt ?? {}) },
   {

@@ -60,7 +60,7 @@ function wrongInterpreterLine(root: number, head: Buffer): string | undefined {
 }
 
 function wrongElf(root: number, head: Buffer): string | undefined {
-  if (head.length < 52) return 'it is a truncated ELF file'
+  if (head.length < (head[4] === 2 ? 64 : 52)) return 'it is a truncated ELF file'
   const little = head[5] !== 2
   const machine = little ? head.readUInt16LE(18) : head.readUInt16BE(18)
   const type = little ? head.readUInt16LE(16) : head.readUInt16BE(16)

@@ -1,14 +1,16 @@
 /** Reads everything that a plan depends on beside the configuration, once. */
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
 import type { Config, Mount, Seccomp } from '../config/types.ts'
+import { refusedConfig } from '../errors/wording.config.ts'
 import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
 import type { HostFacts, ProcessFacts, SourceFact } from '../plan/facts.ts'
 import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
+import { isOurs } from './namespaces.ts'
 import { cacheDirectory, inUserNamespace } from './root.ts'
 import type { RuntimeOptions } from './types.ts'
 
@@ -26,6 +28,7 @@ export interface FactsInput {
  * @throws TsrunError `config` when the root file system or the source of a bind mount is not there
  */
 export async function readFacts({ config, bundle, rootless, noPivot, log }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
+  await refuseOurNamespaces(config, bundle)
   const rootfs = rootfsPath(bundle, config)
   const sources = bindSources(config.mounts ?? [], bundle)
   return Object.freeze({
@@ -43,6 +46,15 @@ export async function readFacts({ config, bundle, rootless, noPivot, log }: Fact
     home: findHome(config, rootfs, sources),
     setgroupsDenied: setgroupsDenied(config, rootless)
   })
+}
+
+/** A namespace that is joined may be our own under another name; then what the config wants changed in it would be the host's. */
+async function refuseOurNamespaces(config: Config, bundle: string): Promise<void> {
+  const ours = (config.linux?.namespaces ?? []).filter(({ type, path }) => path && isOurs(type, path))
+  if (ours.length === 0) return
+  const { sharedNamespaceProblems } = await import('../config/rules.namespaces.ts')
+  const problems = sharedNamespaceProblems(config, new Set(ours.map(({ type }) => type)))
+  if (problems.length > 0) throw refusedConfig(join(bundle, 'config.json'), 'config', problems)
 }
 
 /** The part that is the same for init and for a process of `exec`. */

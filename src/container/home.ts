@@ -82,7 +82,8 @@ function readAndClose(fd: number): string {
 export function homeOf(passwd: string, uid: number): string {
   for (const line of passwd.split('\n')) {
     const fields = line.split(':')
-    if (fields.length >= 6 && fields[2] === String(uid)) return fields[5] || DEFAULT
+    // A NUL would end the value, and make no environment.
+    if (fields.length >= 6 && fields[2] === String(uid)) return fields[5]?.split('\0', 1)[0] || DEFAULT
   }
   return DEFAULT
 }

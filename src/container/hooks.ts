@@ -15,7 +15,7 @@ import { architecture, check, syscall } from '../linux/ffi.ts'
 import { type EndedChild, killPid, pidfdOpen, waitPid } from '../linux/process.ts'
 import { poll, pollAsync, readMessage, socketpairSeqpacket } from '../linux/socket.ts'
 import { spawnImage } from '../linux/spawn.ts'
-import { compileHook, type HookFacts } from '../plan/hook.ts'
+import { compileHook, type HookFacts, type HookProcess } from '../plan/hook.ts'
 import type { Plan } from '../plan/step.ts'
 import { type Interrupt, uninterrupted } from './interrupt.ts'
 import { foreignNamespaces } from './namespaces.ts'
@@ -37,6 +37,8 @@ export interface HookPlace {
   readonly directory: string
   /** Environment of hooks that have none. */
   readonly defaultEnv?: readonly string[]
+  /** Whose rights they get. */
+  readonly as?: HookProcess
 }
 
 /** The state document for hooks: the spec's fields, without runc's additions. */
@@ -91,12 +93,13 @@ function howItFailed({ child, timedOut }: FinishedHook, hook: Hook): string | un
 }
 
 function hookFacts(kind: HookKind, index: number, place: HookPlace): HookFacts {
-  const { init, directory, defaultEnv = [] } = place
+  const { init, directory, defaultEnv = [], as } = place
   return {
     arch: architecture,
-    join: init === undefined ? [] : foreignNamespaces(init.pid),
+    join: as?.facts.join ?? (init === undefined ? [] : foreignNamespaces(init.pid)),
     directory,
     defaultEnv,
+    as,
     pointer: `/hooks/${kind}/${index}`
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { busy, doesNotExist, errnoNameOf, systemError } from '../errors/wording.ts'
 import { lockFile, tryLockFile } from '../linux/lock.ts'
 import type { StateDirectory } from './store.ts'
+import { refuseForeign } from './trust.ts'
 
 /** The kernel gives the lock back when its holder ends, however that happens; so nothing is ever locked by a command that is gone. */
 export interface Lock extends Disposable {
@@ -59,6 +60,7 @@ export function isLocked(directory: StateDirectory): boolean {
 }
 
 function openLock(directory: StateDirectory): number {
+  refuseForeign(directory)
   try {
     return openSync(lockPath(directory), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (cause) {

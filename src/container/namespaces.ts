@@ -1,5 +1,5 @@
 /** Which namespaces a container has to itself. */
-import { readlinkSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 
 const procNames: Readonly<Record<NamespaceType, string>> = {
@@ -22,6 +22,13 @@ const types = Object.keys(NAMESPACE_FLAGS) as readonly NamespaceType[]
  */
 export const foreignNamespaces = (pid: number): readonly NamespaceType[] =>
   types.filter((type) => namespaceLink('self', type) !== namespaceLink(pid, type))
+
+/** True when `path` leads to our own namespace, whatever it is called; false for one that is not there. */
+export function isOurs(type: NamespaceType, path: string): boolean {
+  const named = statSync(path, { throwIfNoEntry: false })
+  const own = statSync(`/proc/self/ns/${procNames[type]}`, { throwIfNoEntry: false })
+  return named !== undefined && own !== undefined && named.dev === own.dev && named.ino === own.ino
+}
 
 function namespaceLink(pid: number | 'self', type: NamespaceType): string {
   try {

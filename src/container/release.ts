@@ -23,13 +23,22 @@ export interface Going extends Omit<Release, 'record'> {
   readonly record: Pick<ContainerRecord, 'init_process_pid' | 'steps'>
 }
 
-/** Runs in the container's namespaces, where the container's own files are the ones that are found. */
+/**
+ * They run in the container's namespaces, where the container's own files are the ones that are found; whatever these do, they do it with the rights
+ * of the container's process (runc and crun execute them in init, after it has given up the others).
+ */
 export async function runStartContainerHooks({ record, config, pidfd, interrupt }: Release): Promise<void> {
   const hooks = config.hooks?.startContainer
   if (hooks === undefined) return
-  const { hookState, runHooks } = await import('./hooks.ts')
+  const [{ hookState, runHooks }, { readExecFacts }] = await Promise.all([import('./hooks.ts'), import('./exec-facts.ts')])
   const state = hookState(stateDocument(record, 'created'), 'created')
-  const place = { directory: '/', init: { pid: record.init_process_pid, pidfd }, defaultEnv: config.process?.env ?? [] }
+  const facts = await readExecFacts({ record, pidfd, config, subCgroups: new Map(), options: { rootless: record.rootless } })
+  const place = {
+    directory: '/',
+    init: { pid: record.init_process_pid, pidfd },
+    defaultEnv: config.process?.env ?? [],
+    as: { config, facts, options: { id: record.id, noNewKeyring: record.noNewKeyring === true } }
+  }
   await runHooks('startContainer', hooks, state, place, interrupt)
 }
 

@@ -22,6 +22,7 @@ import {
 import { join } from 'node:path'
 import { alreadyExists, damagedState, doesNotExist, errnoNameOf, newerState, systemError } from '../errors/wording.ts'
 import { type ContainerRecord, FORMAT } from './record.ts'
+import { refuseForeign } from './trust.ts'
 
 /** A state directory, by name; it need not exist. */
 export interface StateDirectory {
@@ -73,6 +74,7 @@ export function writeRecord(directory: StateDirectory, record: ContainerRecord):
  * @throws TsrunError `not-found` when there is no container, `state` when the file is damaged
  */
 export function readRecord(directory: StateDirectory): ContainerRecord {
+  refuseForeign(directory)
   const file = join(directory.path, 'state.json')
   const text = readBounded(file, directory)
   let value: unknown
@@ -89,7 +91,7 @@ export const writeConfigCopy = (directory: StateDirectory, text: string): void =
   writeFileSync(join(directory.path, 'config.json'), text, { mode: 0o600 })
 
 /** The configuration of `create`. */
-export const readConfigCopy = (directory: StateDirectory): string => readFileSync(join(directory.path, 'config.json'), 'utf8')
+export const readConfigCopy = (directory: StateDirectory): string => readBounded(join(directory.path, 'config.json'), directory)
 
 /** Ids of all directories below the root, sorted; undefined when there is no root. */
 export function listIds(root: string): readonly string[] | undefined {

@@ -19,6 +19,7 @@ export const known = {
   mappingsWithoutUser: "user namespace mappings specified, but user namespace isn't enabled in the config",
   timeWithoutNamespace: "time namespace offsets specified, but time namespace isn't enabled in the config",
   timeWithPath: 'time namespace enabled, but both namespace path and time offsets specified -- you may only provide one',
+  ownMountNamespace: 'must not be the mount namespace of the runtime, whose root would change for everyone in it',
   noEquals: "invalid environment variable: missing '='",
   noName: 'invalid environment variable: name cannot be empty',
   onRootfs: 'is on the top of rootfs',

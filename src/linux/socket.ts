@@ -1,7 +1,7 @@
 /** Unix sockets, pipes, and passing descriptors over them. Blocking unless the name says otherwise; EINTR is always retried. */
 import { constants } from 'node:fs'
 import { AT_FDCWD, O_CLOEXEC, O_PATH } from '../abi/fcntl.ts'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.ts'
+import { AF_UNIX, SO_SNDTIMEO, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.ts'
 import {
   type PollFd,
   packAbstractName,
@@ -30,7 +30,7 @@ export function socketpairSeqpacket(): [OwnedFd, OwnedFd] {
 
 /**
  * Connects to the socket at `path` (of streams, if not said otherwise), which may be longer than the 107 bytes of sockaddr_un: an O_PATH descriptor of the socket
- * is named instead. Throws TsrunError `system`.
+ * is named instead. Throws TsrunError `system`, EAGAIN when whoever listens has not taken the connections that wait within 5 s.
  */
 export function connectUnix(path: string, type = SOCK_STREAM): OwnedFd {
   const action = `connect to the socket "${path}"`
@@ -53,10 +53,20 @@ export function connectAbstract(name: string, type: number): OwnedFd {
 
 function connectTo(address: Uint8Array, type: number, action: string): OwnedFd {
   const socket = ownResult(syscall('socket', AF_UNIX, type | SOCK_CLOEXEC, 0), 'create a socket')
+  limitWait(socket.fd)
   const result = retried('connect', socket.fd, address, address.length)
   if (result >= 0) return socket
   socket[Symbol.dispose]()
   throw systemError(-result, action)
+}
+
+const CONNECT_SECONDS = 5
+
+/** connect(2) waits for room in the queue of the listener (unix(7)), who may be hostile or stuck, for no longer than this. */
+function limitWait(fd: number): void {
+  // The same bytes as struct timeval, when there are whole seconds only.
+  const limit = packTimespec(1000 * CONNECT_SECONDS)
+  check(syscall('setsockopt', fd, SOL_SOCKET, SO_SNDTIMEO, limit, limit.length), 'set the time limit of a socket')
 }
 
 /**

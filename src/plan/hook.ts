@@ -2,14 +2,29 @@
  * The program that becomes a hook (config.md#posix-platform-hooks): it joins the container's namespaces where the kind of hook asks for it, and
  * executes the hook. Pure, as the container's own plan.
  */
-import { CLOSE_RANGE_CLOEXEC } from '../abi/fcntl.ts'
+import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, O_CLOEXEC, O_WRONLY } from '../abi/fcntl.ts'
+import { PR_SET_DUMPABLE, PR_SET_PDEATHSIG } from '../abi/prctl.ts'
 import { CLONE_PARENT, NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 import { signalNumbers } from '../abi/signals.ts'
 import type { Architecture } from '../abi/syscalls.ts'
-import type { Hook } from '../config/types.ts'
+import type { Config, Hook } from '../config/types.ts'
+import type { ExecFacts } from './exec.ts'
+import type { ProcessOptions } from './facts.ts'
+import type { ProcessInput } from './input.ts'
+import { writeFile } from './passes/host.ts'
+import * as identity from './passes/identity.ts'
+import { seccomp } from './passes/seccomp.ts'
+import * as session from './passes/session.ts'
 import { encodeNotice } from './protocol.ts'
-import { bytes, type Plan, type Step, slot, text } from './step.ts'
+import { bytes, type Plan, type Slot, type Step, slot, text } from './step.ts'
 import { stringArray } from './structs.ts'
+
+/** Whose rights a hook gets that is a file of the container: those of the container's process, and no more. */
+export interface HookProcess {
+  readonly config: Config
+  readonly facts: ExecFacts
+  readonly options: Pick<ProcessOptions, 'id' | 'noNewKeyring'>
+}
 
 export interface HookFacts {
   readonly arch: Architecture
@@ -21,6 +36,8 @@ export interface HookFacts {
   readonly defaultEnv: readonly string[]
   /** JSON pointer to the hook. */
   readonly pointer: string
+  /** Absent: the hook is a file of the host, and has the runtime's rights. */
+  readonly as?: HookProcess | undefined
 }
 
 const SYNC = 3
@@ -33,15 +50,34 @@ export function compileHook(hook: Hook, facts: HookFacts): Plan {
   const report = slot('report')
   return Object.freeze({
     arch: facts.arch,
-    steps: [...group(facts), ...join(facts), ...clone(facts), ...directory(facts), ...execute(hook, facts)],
+    steps: [
+      ...undumpable(facts),
+      ...enterable(facts),
+      ...join(facts),
+      ...clone(facts),
+      ...enter(facts),
+      ...group(facts),
+      ...directory(facts),
+      ...execute(hook, facts)
+    ],
     fds: [{ name: 'sync', fd: SYNC }, ...(facts.join.length === 0 ? [] : [{ name: 'init', fd: INIT }])],
     report,
     reportFd: SYNC
   })
 }
 
-/** A process group of its own: when its time is up, what the hook has started is killed with it. */
-const group = ({ pointer }: HookFacts): Step[] => [{ call: 'setpgid', args: [0, 0], pointer, says: 'make a process group for the hook' }]
+/** Whoever else is in the container cannot trace it while it has more rights than they have. */
+const undumpable = ({ join, pointer }: HookFacts): Step[] =>
+  join.length === 0 ? [] : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer, says: 'become undumpable' }]
+
+/**
+ * A process group of its own: when its time is up, what the hook has started is killed with it. A file of the container's gets a session of its own,
+ * for the caller's terminal is no business of it.
+ */
+const group = ({ as, pointer }: HookFacts): Step[] =>
+  as === undefined
+    ? [{ call: 'setpgid', args: [0, 0], pointer, says: 'make a process group for the hook' }]
+    : [{ call: 'setsid', args: [], pointer, says: 'start a session for the hook' }]
 
 /** All at once through the pidfd of init, as setns(2) can since Linux 5.8. */
 function join({ join, pointer }: HookFacts): Step[] {
@@ -77,18 +113,77 @@ function clone({ join, pointer }: HookFacts): Step[] {
 }
 
 const directory = ({ directory, pointer }: HookFacts): Step[] => [
-  { call: 'chdir', args: [text(directory)], on: { any: 'next' }, pointer, says: `change the working directory to "${directory}"` }
+  {
+    call: 'chdir',
+    args: [text(directory)],
+    on: { any: 'next' },
+    pointer,
+    says: `change the working directory to ${JSON.stringify(directory)}`
+  }
 ]
 
-function execute(hook: Hook, { defaultEnv, pointer }: HookFacts): Step[] {
+const cgroupFile = (directory: string): Slot => slot(`cgroup "${directory}"`)
+
+/** The files by which the cgroups are joined, opened with the host's rights and paths; those that may be refused are joined at once. */
+function enterable({ as, pointer }: HookFacts): Step[] {
+  return (as?.facts.cgroups ?? []).flatMap(({ directory, file = 'cgroup.procs', optional }): Step[] => {
+    const path = `${directory}/${file}`
+    const says = `join the cgroup ${JSON.stringify(directory)}`
+    if (optional) return writeFile(path, '0', pointer, says, { EACCES: 'next', EPERM: 'next', ENOENT: 'next', EROFS: 'next' })
+    return [{ call: 'openat', args: [AT_FDCWD, text(path), O_WRONLY | O_CLOEXEC, 0], save: cgroupFile(directory), pointer, says }]
+  })
+}
+
+/** The limits and the devices of the container hold for the hook, too. */
+const enter = ({ as, pointer }: HookFacts): Step[] =>
+  (as?.facts.cgroups ?? [])
+    .filter(({ optional }) => !optional)
+    .map(({ directory }) => ({
+      call: 'write',
+      args: [cgroupFile(directory), text('0'), 1],
+      pointer,
+      says: `join the cgroup ${JSON.stringify(directory)}`
+    }))
+
+/** As for the container's process: ids and capabilities before, the filter after the last thing that it may forbid. */
+function rights({ as, join }: HookFacts): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+  if (as === undefined) return { before: [], after: [] }
+  const { config, facts, options } = as
+  const namespaces = Object.fromEntries(join.map((type) => [type, { type, path: 'init', pointer: '' }]))
+  const input: ProcessInput = {
+    config,
+    facts,
+    options: { ...options, preserveFds: 0, consoleSocket: false, extraEnv: [] },
+    namespaces,
+    candidates: [],
+    fds: []
+  }
+  const before = [
+    session.sessionKeyring,
+    identity.boundingSet,
+    identity.ids,
+    identity.capabilities,
+    identity.noNewPrivileges,
+    identity.umask
+  ]
+  return { before: before.flatMap((pass) => pass(input)), after: seccomp(input) }
+}
+
+function execute(hook: Hook, facts: HookFacts): Step[] {
+  const { defaultEnv, pointer } = facts
   const args = hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args
+  const { before, after } = rights(facts)
   return [
+    ...before,
+    // A hook whose runtime is gone works for a container that nobody is making any more. A change of ids would undo this.
+    { call: 'prctl', args: [PR_SET_PDEATHSIG, signalNumbers.SIGKILL, 0, 0, 0], pointer, says: 'end with the runtime' },
     { call: 'close_range', args: [3, -1, CLOSE_RANGE_CLOEXEC], pointer, says: 'close the descriptors of the runtime at execve' },
+    ...after,
     {
       call: 'execve',
       args: [text(hook.path), stringArray(args), stringArray(hook.env ?? defaultEnv)],
       pointer,
-      says: `execute "${hook.path}"`
+      says: `execute ${JSON.stringify(hook.path)}`
     }
   ]
 }

@@ -4,6 +4,7 @@ import type { ContainerState } from '../../container/types.ts'
 import { invalidFormat } from '../../errors/wording.cli.ts'
 import type { Main } from '../commands.ts'
 import { print } from '../print.ts'
+import { printable } from '../report.ts'
 
 export const main: Main<'list'> = async ({ flags, options }) => {
   const states = await list(options)
@@ -21,7 +22,7 @@ export const asJson = (states: readonly ContainerState[]): string => `${states.l
 export function asTable(states: readonly ContainerState[]): string {
   const rows = [
     ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'],
-    ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, bundle, created, owner])
+    ...states.map(({ id, pid, status, bundle, created, owner }) => [id, String(pid), status, printable(bundle), created, owner])
   ]
   const widths = rows[0]!.map((_, column) => Math.max(12, ...rows.map((row) => width(row[column]!) + 3)))
   return rows
