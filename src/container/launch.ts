@@ -57,6 +57,8 @@ export interface Launched {
 interface Processes {
   readonly first: Child
   init: Child | undefined
+  /** The first process may have cloned an init of which nobody has heard. */
+  mayHaveCloned: boolean
 }
 
 /**
@@ -70,11 +72,14 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   const first = start(what, theirs)
   work.use(first.pidfd)
   const clones = clonesInit(plan)
-  const processes: Processes = { first, init: clones ? undefined : first }
+  const processes: Processes = { first, init: clones ? undefined : first, mayHaveCloned: clones }
   work.undo.add('end the program of the container', () => endProcesses(processes, sync.fd, cgroup))
   const ending = await converse(sync.fd, handlers(what, processes, work), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
-  if (ending.kind === 'failed') throw stepFailure(plan.steps[ending.step], ending, command)
+  if (ending.kind === 'failed') {
+    processes.mayHaveCloned = ending.step > plan.steps.findLastIndex(({ call }) => call === 'clone' || call === 'clone3')
+    throw stepFailure(plan.steps[ending.step], ending, command)
+  }
   const init = processes.init
   if (ending.kind === 'died' || init === undefined) throw await death(init ?? first, what)
   return { init, sync }
@@ -139,7 +144,10 @@ async function endProcesses(processes: Processes, sync: number, cgroup: CgroupLo
   if (processes.init === undefined) await untilGone(first.pidfd.fd, 1000)
   await killChild(first)
   processes.init ??= await strayInit(sync)
-  const others = processes.init === undefined ? [...members(cgroup), ...strayChildren(first.pid)] : [processes.init]
+  const others =
+    processes.init === undefined
+      ? [...members(cgroup), ...(processes.mayHaveCloned ? await strayChildren(first.pid) : [])]
+      : [processes.init]
   for (const child of others) {
     if (child !== first) await killChild(child)
     child.pidfd[Symbol.dispose]()
@@ -156,14 +164,31 @@ async function strayInit(sync: number): Promise<Child | undefined> {
   return undefined
 }
 
+/** How long an init without a runtime takes to see that and to end. */
+const STRAY_MS = 500
+
 /**
- * And one that ended before it was in its cgroup: a zombie of ours, younger than the first process, with the name that execve(2) gives to
- * a program at /proc/self/fd/N (proc_pid_comm(5)).
+ * And one that is not in its cgroup: it ends by itself, and is then a zombie of ours, younger than the first process, with the name that
+ * execve(2) gives to a program at /proc/self/fd/N (proc_pid_comm(5)).
  */
-function strayChildren(first: number): Child[] {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number)
-  const isStray = (pid: number): boolean => pid > first && /^\d+ \(\d+\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  return children.filter(isStray).map(hold)
+async function strayChildren(first: number): Promise<Child[]> {
+  const isStray = (pid: number): boolean => pid > first && /^\d+ \(\d+\) Z/.test(statOf(pid))
+  for (const end = performance.now() + STRAY_MS; performance.now() < end; ) {
+    const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').trim().split(' ').map(Number)
+    const strays = children.filter(isStray)
+    if (strays.length > 0) return strays.map(hold)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  return []
+}
+
+/** Empty for a process that is gone. */
+function statOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 /** The first process was killed between the clone and the telling: the container's cgroup holds nobody but init. */
