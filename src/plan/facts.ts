@@ -84,6 +84,8 @@ export interface HostFacts extends ProcessFacts {
   readonly cgroup: CgroupFacts
   /** By index of `mounts`; only bind mounts have one. */
   readonly sources: Readonly<Record<number, SourceFact>>
+  /** Paths of the configuration that lead through a symlink to nothing in the root file system, and where there; see container/dangling.ts. */
+  readonly dangling?: Readonly<Record<string, string>>
   /** Host mount points of proc and sysfs (mountinfo), for --no-pivot. */
   readonly procAndSysMounts: readonly string[]
 }

@@ -1,5 +1,5 @@
 /** Mounts as the container sees them, by its /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
@@ -93,4 +93,35 @@ t.test('several options of a file system in one string, as mount(8) takes them',
   using box = sandbox(t)
   const { stdout, stderr } = runWith(box, LOOK, [{ destination: '/t', type: 'tmpfs', options: ['size=1m,mode=700'] }])
   t.match(stdout, / \/t .*size=1024k,mode=700/, stderr)
+})
+
+t.test('mount points and a working directory at the end of symlinks to nothing are made inside', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const outside = join(box.directory, 'outside')
+  const path = source(box)
+  const bundle = box.bundle((config) => ({
+    ...config,
+    root: { path: 'rootfs', readonly: false },
+    process: { ...config.process, args: ['/bin/sh', '-c', 'pwd -P; cat /etc/resolv.conf; ls /up'], cwd: '/dir/sub' },
+    mounts: [
+      ...config.mounts!,
+      { destination: '/etc/resolv.conf', source: join(path, 'file'), options: ['bind'] },
+      { destination: '/up', source: path, options: ['bind'] }
+    ]
+  }))
+  symlinkSync('../run/resolve/stub.conf', join(bundle, 'rootfs/etc/resolv.conf'))
+  symlinkSync('/nowhere/at/all', join(bundle, 'rootfs/dir'))
+  symlinkSync(`../../../../../../../..${outside}`, join(bundle, 'rootfs/up'))
+  const { stdout, stderr } = box.tsrun('run', '--bundle', bundle, box.id())
+  t.equal(stdout, '/nowhere/at/all/sub\nof the host\nbelow\nfile\n', stderr)
+  t.ok(existsSync(join(bundle, 'rootfs/run/resolve/stub.conf')))
+  t.notOk(existsSync(outside))
+})
+
+t.test('no procfs at the end of a symlink', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle((config) => ({ ...config, mounts: [{ destination: '/pro', type: 'proc' }], root: { path: 'rootfs' } }))
+  symlinkSync('/nowhere', join(bundle, 'rootfs/pro'))
+  t.match(box.tsrun('run', '--bundle', bundle, box.id()).stderr, /cannot open the mount point "\/pro": .*ELOOP/)
+  t.notOk(existsSync(join(bundle, 'rootfs/nowhere')))
 })

@@ -64,7 +64,9 @@ export const statxBuffer = (slotsInside: readonly { offset: number; slot: Slot }
 export function openInRoot(input: Input, want: InRoot): Step[] {
   const open = openStep(input, want)
   if (want.make === undefined) return [{ ...open, on: { ...open.on, ...absentTargets(want) } }]
-  const chain = makeChain(input, want)
+  // At the end of a symlink to nothing the kernel would make nothing.
+  const end = want.noSymlinks ? undefined : input.facts.dangling?.[want.path]
+  const chain = makeChain(input, end === undefined ? want : { ...want, path: end })
   return [{ ...open, on: { ...open.on, ENOENT: 'next' }, then: { skip: chain.length } }, ...chain]
 }
 
