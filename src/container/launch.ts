@@ -165,7 +165,7 @@ async function strayInit(sync: number): Promise<Child | undefined> {
 }
 
 /** How long an init without a runtime takes to see that and to end. */
-const STRAY_MS = 500
+const STRAY_MS = 5000
 
 /**
  * And one that is not in its cgroup: it ends by itself, and is then a zombie of ours, younger than the first process, with the name that
