@@ -71,8 +71,8 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['read-only root', rootfs.readonlyRoot, ownMounts],
   ['pivot', rootfs.enterRoot, always],
   ['root propagation', rootfs.rootPropagation, ownMounts],
+  ['standard streams', terminal.useTerminal, always], // while the master is ours: one that has been closed gives no terminal (EIO)
   ['master', terminal.sendMaster, always],
-  ['standard streams', terminal.useTerminal, always],
   ['stream owner', identity.ownStreams, always],
   ['descriptors', command.closeDescriptors, always], // before the first path that the container can bend: some lead to the host (CVE-2024-21626)
   ['limits', identity.resourceLimits, always], // needs CAP_SYS_RESOURCE

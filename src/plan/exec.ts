@@ -64,8 +64,8 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['keyring', session.sessionKeyring], // found by name among those of the user namespace
   ['root descriptor', join.openRoot],
   ['terminal', terminal.openTerminal],
+  ['standard streams', terminal.useTerminal], // while the master is ours: one that has been closed gives no terminal (EIO)
   ['master', terminal.sendMaster],
-  ['standard streams', terminal.useTerminal],
   ['stream owner', identity.ownStreams],
   ['descriptors', command.closeDescriptors], // before the first path that the container can bend (CVE-2024-21626)
   ['limits', identity.resourceLimits], // needs CAP_SYS_RESOURCE
