@@ -15,6 +15,7 @@
 import { openSync } from 'node:fs'
 import type { LogLevel } from '../container/types.ts'
 import { fileError, invalidLogFormat } from '../errors/wording.cli.ts'
+import { highlighted, levelWord } from './colour.ts'
 import { printError, writeAll } from './print.ts'
 import { inLines, inOneLine, printable, type Report } from './report.ts'
 
@@ -58,7 +59,7 @@ export function openLog({ file = '', format, debug, merged }: LogOptions): Log {
     },
     fail: (report) => {
       write('error', inOneLine(report), report.fields)
-      printError(inLines(report))
+      printError(highlighted(inLines(report)))
     }
   }
 }
@@ -76,13 +77,15 @@ function standardError(form: Form | undefined, debug: boolean, merged: boolean):
   return {
     line: (level, message, fields = {}) => {
       if (merged || (level === 'debug' && !debug)) return
+      printError(form === undefined ? `tsrun: ${levelWord(level)}: ${message}\n` : form(level, message, new Date(), fields))
       printError(
         form === undefined
           ? `tsrun: ${level}: ${message.split('\n').map(printable).join('\n  ')}\n`
           : form(level, message, new Date(), fields)
       )
     },
-    fail: (report) => printError(form === undefined ? named(inLines(report)) : form('error', inOneLine(report), new Date(), report.fields))
+    fail: (report) =>
+      printError(form === undefined ? highlighted(named(inLines(report))) : form('error', inOneLine(report), new Date(), report.fields))
   }
 }
 

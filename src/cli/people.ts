@@ -6,6 +6,7 @@
 import { isatty } from 'node:tty'
 import yargs, { type Argv, type Options } from 'yargs'
 import { didYouMean, invalidBoolean, invalidNumber, needsArgument, unknownCommand, unknownFlag, wrongCount } from '../errors/wording.cli.ts'
+import { coloured, paint } from './colour.ts'
 import { countFits, counts, defaults, findFlag, isOption, type Part, readBoolean, readInteger, splitOption } from './fast.ts'
 import { nearest } from './nearest.ts'
 import { globals, help, table } from './table.ts'
@@ -201,7 +202,7 @@ export async function helpText(name?: CommandName): Promise<string> {
   const page = name === undefined ? overview() : commandPage(name)
   const head = name === undefined ? overviewHead() : commandHead(name, table[name])
   const text = `${(await page.getHelp()).replace(HEAD, () => head).trimEnd()}\n`
-  return isatty(1) && !process.env.NO_COLOR ? text.replace(/^[A-Z][A-Z ]+:$/gm, '\x1b[1m$&\x1b[0m') : text
+  return coloured(1) ? text.replace(/^[A-Z][A-Z ]+:$/gm, (heading) => paint('bold', heading)) : text
 }
 
 /** Stands for the first sections, because yargs takes the indentation out of them. */

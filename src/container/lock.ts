@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, re
 import { join } from 'node:path'
 import { busy, doesNotExist, errnoNameOf, systemError } from '../errors/wording.ts'
 import { lockFile, tryLockFile } from '../linux/lock.ts'
+import { isRefusal, refusedRoot } from './root.ts'
 import type { StateDirectory } from './store.ts'
 import { refuseForeign } from './trust.ts'
 
@@ -65,7 +66,8 @@ function openLock(directory: StateDirectory): number {
     return openSync(lockPath(directory), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   } catch (cause) {
     const errno = errnoNameOf(cause)
-    throw errno === 'ENOENT' || errno === 'ENOTDIR' ? doesNotExist(directory) : systemError('open the lock of the container', cause)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw doesNotExist(directory)
+    throw isRefusal(cause) ? refusedRoot(directory.root, cause) : systemError('open the lock of the container', cause)
   }
 }
 

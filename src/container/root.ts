@@ -1,7 +1,8 @@
 /** Where the state of all containers is kept, and whether the caller counts as rootless. */
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { badRoot } from '../errors/wording.ts'
+import type { TsrunError } from '../errors/error.ts'
+import { badRoot, errnoNameOf, rootHints, rootRefused } from '../errors/wording.ts'
 import type { RuntimeOptions } from './types.ts'
 
 export interface Root {
@@ -9,6 +10,8 @@ export interface Root {
   /** True when the caller named it; a default one that is missing only means that there are no containers yet. */
   readonly explicit: boolean
 }
+
+const DEFAULT_ROOT = '/run/tsrun'
 
 let initial: boolean | undefined
 
@@ -45,7 +48,7 @@ export function rootDirectory(options: RuntimeOptions): Root {
     if (options.root === '' || path === '/') throw badRoot(options.root)
     return { path, explicit: true }
   }
-  return { path: usesRuntimeDirectory() ? `${process.env.XDG_RUNTIME_DIR}/tsrun` : '/run/tsrun', explicit: false }
+  return { path: usesRuntimeDirectory() ? `${process.env.XDG_RUNTIME_DIR}/tsrun` : DEFAULT_ROOT, explicit: false }
 }
 
 /** Where compiled seccomp filters are kept from one container to the next (file-hierarchy(7)); undefined when the user has no such place. */
@@ -61,6 +64,19 @@ function usesRuntimeDirectory(): boolean {
 
 /** Makes the root directory. The sticky bit keeps systemd-tmpfiles from ageing $XDG_RUNTIME_DIR (XDG Base Directory Specification). */
 export function makeRootDirectory(root: Root): void {
-  if (mkdirSync(root.path, { recursive: true, mode: 0o700 }) === undefined) return
+  try {
+    if (mkdirSync(root.path, { recursive: true, mode: 0o700 }) === undefined) return
+  } catch (cause) {
+    throw refusedRoot(root.path, cause)
+  }
   if (!root.explicit && usesRuntimeDirectory()) chmodSync(root.path, 0o1700)
 }
+
+/** The error for a root directory that we may not use, with what to do about it. */
+export function refusedRoot(path: string, cause: unknown): TsrunError {
+  const unset = euid() !== 0 && !process.env.XDG_RUNTIME_DIR && path === DEFAULT_ROOT
+  return rootRefused(path, cause, unset ? rootHints.unset(euid(), existsSync(`/run/user/${euid()}`)) : rootHints.other())
+}
+
+/** Whether a call failed because the root directory is somebody else's. */
+export const isRefusal = (cause: unknown): boolean => ['EACCES', 'EPERM', 'EROFS'].includes(errnoNameOf(cause) ?? '')

@@ -20,8 +20,9 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { alreadyExists, damagedState, doesNotExist, errnoNameOf, newerState, systemError } from '../errors/wording.ts'
+import { alreadyExists, damagedState, doesNotExist, errnoNameOf, newerState, reasonOf, systemError } from '../errors/wording.ts'
 import { type ContainerRecord, FORMAT } from './record.ts'
+import { isRefusal, refusedRoot } from './root.ts'
 import { refuseForeign } from './trust.ts'
 
 /** A state directory, by name; it need not exist. */
@@ -46,12 +47,13 @@ export const startSocketPath = (directory: StateDirectory): string => join(direc
  * @throws TsrunError `exists`
  */
 export function makeDirectory(directory: StateDirectory): void {
-  mkdirSync(directory.root, { recursive: true, mode: 0o700 })
   try {
+    mkdirSync(directory.root, { recursive: true, mode: 0o700 })
     // 0711: a container whose root is another user must be able to reach exec.sock and notify/.
     mkdirSync(directory.path, { mode: 0o711 })
   } catch (cause) {
-    throw errnoNameOf(cause) === 'EEXIST' ? alreadyExists(directory) : systemError(`make ${JSON.stringify(directory.path)}`, cause)
+    if (errnoNameOf(cause) === 'EEXIST') throw alreadyExists(directory)
+    throw isRefusal(cause) ? refusedRoot(directory.root, cause) : systemError(`make ${JSON.stringify(directory.path)}`, cause)
   }
 }
 
@@ -59,8 +61,13 @@ export function makeDirectory(directory: StateDirectory): void {
 export const removeDirectory = (directory: StateDirectory): void => rmSync(directory.path, { recursive: true, force: true })
 
 /** True when there is a state directory, whatever is in it. A symlink is none. */
-export const directoryExists = (directory: StateDirectory): boolean =>
-  lstatSync(directory.path, { throwIfNoEntry: false })?.isDirectory() === true
+export function directoryExists(directory: StateDirectory): boolean {
+  try {
+    return lstatSync(directory.path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch (cause) {
+    throw refusedRoot(directory.root, cause)
+  }
+}
 
 /** Replaces the record; a reader sees the old one or the new one. */
 export function writeRecord(directory: StateDirectory, record: ContainerRecord): void {
@@ -100,7 +107,7 @@ export function listIds(root: string): readonly string[] | undefined {
     return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort()
   } catch (cause) {
     if (errnoNameOf(cause) === 'ENOENT') return undefined
-    throw systemError(`list the containers in ${JSON.stringify(root)}`, cause)
+    throw isRefusal(cause) ? refusedRoot(root, cause) : systemError(`list the containers in ${JSON.stringify(root)}`, cause)
   }
 }
 
@@ -111,9 +118,8 @@ function readBounded(file: string, directory: StateDirectory): string {
     fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (cause) {
     const errno = errnoNameOf(cause)
-    throw errno === 'ENOENT' || errno === 'ENOTDIR'
-      ? doesNotExist(directory)
-      : damagedState(file, String((cause as Error).message), directory.id)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') throw doesNotExist(directory)
+    throw isRefusal(cause) ? refusedRoot(directory.root, cause) : damagedState(file, reasonOf(cause), directory.id)
   }
   try {
     const stat = fstatSync(fd)

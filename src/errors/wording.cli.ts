@@ -4,6 +4,7 @@
  * Podman looks for `flag needs an argument` to learn what `restore` can do; the other forms are runc's because scripts know them.
  */
 import { TsrunError } from './error.ts'
+import { errnoNameOf, reasonOf } from './wording.ts'
 
 /** Podman probes `restore --lsm-mount-context` and matches `flag needs an argument`. */
 export const needsArgument = (flag: string): string => `flag needs an argument: --${flag}`
@@ -42,10 +43,7 @@ export const invalidLogFormat = (value: string): TsrunError =>
 
 /** A call of node:fs failed: `cannot <action>: no such file or directory (ENOENT)`. */
 export const fileError = (action: string, error: unknown): TsrunError => {
-  const { code = '', message } = error as NodeJS.ErrnoException
-  // Node's own form is "ENOENT: no such file or directory, open '/x'".
-  const reason = /^E[A-Z0-9]+: ([^,]*)/.exec(message)?.[1] ?? message
-  return new TsrunError('system', `cannot ${action}: ${reason}${code === '' ? '' : ` (${code})`}`, { errno: code, cause: error })
+  return new TsrunError('system', `cannot ${action}: ${reasonOf(error)}`, { errno: errnoNameOf(error) ?? '', cause: error })
 }
 
 /** What depends on a working directory that was removed, or that is out of reach. */

@@ -48,11 +48,13 @@ export function refusedConfig(file: string, code: 'config' | 'unsupported', prob
 
 export const noBundle = (bundle: string): TsrunError =>
   new TsrunError('bundle', `${known.notFound}: there is no directory ${JSON.stringify(bundle)}`, {
-    hint: 'give the directory that holds config.json with --bundle'
+    hint: 'name the directory that holds config.json with --bundle'
   })
 
 export const noConfig = (bundle: string): TsrunError =>
-  new TsrunError('bundle', `${known.notFound} in ${JSON.stringify(bundle)}`, { hint: 'make one with: tsrun spec' })
+  new TsrunError('bundle', `${known.notFound} in ${JSON.stringify(bundle)}`, {
+    hint: `name another bundle with --bundle, or make one with: tsrun spec --bundle ${bundle}`
+  })
 
 export const unreadable = (file: string, why: string, detail: ErrorDetail = {}): TsrunError =>
   new TsrunError('bundle', `cannot read ${JSON.stringify(file)}: ${why}`, detail)

@@ -21,8 +21,28 @@ export const doesNotExist = ({ id, root }: Named): TsrunError =>
 /** The id is taken. */
 export const alreadyExists = ({ id, root }: Named): TsrunError =>
   new TsrunError('exists', `container with given ID already exists: ${JSON.stringify(id)} in ${root}`, {
-    hint: `remove it with: delete --force ${id}`
+    hint: `choose another id, or delete it with: ${deletion({ id, root })}`
   })
+
+/** The command line that deletes a container, as it can be pasted into a shell. */
+const deletion = ({ id, root }: Named): string =>
+  `tsrun ${root === '/run/tsrun' ? '' : `--root ${shellWord(root)} `}delete --force ${shellWord(id)}`
+
+const shellWord = (word: string): string => (/^[\w./+:@%-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
+/** The directory of all states belongs to somebody else. @param hint which one to use */
+export const rootRefused = (root: string, cause: unknown, hint: string): TsrunError =>
+  systemError(`use the state directory ${JSON.stringify(root)}`, cause, { hint })
+
+/** Hints for it. */
+export const rootHints = {
+  /** @param made the directory is there */
+  unset: (uid: number, made: boolean): string =>
+    `the state of an ordinary user's containers is kept in $XDG_RUNTIME_DIR, which is not set: ${
+      made ? `set it with: export XDG_RUNTIME_DIR=/run/user/${uid}` : 'log in as that user (su and sudo do not set it)'
+    }; or name a directory of your own with --root`,
+  other: (): string => 'name a directory of your own with --root, or be the user that this one belongs to'
+} as const
 
 export const emptyId = (): TsrunError => new TsrunError('invalid-id', 'container id cannot be empty')
 
@@ -46,7 +66,7 @@ export const notRunning = (): TsrunError => new TsrunError('not-running', 'conta
 
 export const cannotDelete = (id: string, status: string): TsrunError =>
   new TsrunError('bad-state', `cannot delete container ${id} that is not stopped: ${status}`, {
-    hint: `stop it first, or use: delete --force ${id}`
+    hint: `stop it with "tsrun kill ${id}" first, or use: tsrun delete --force ${id}`
   })
 
 /** SIGKILL has not ended init. `why` says what holds it, such as an uninterruptible sleep. */
@@ -62,7 +82,7 @@ export const busy = (id: string, holder: string): TsrunError =>
 /** A state directory that cannot be understood. */
 export const damagedState = (file: string, what: string, id: string): TsrunError =>
   new TsrunError('state', `cannot read the container's state from ${JSON.stringify(file)}: ${what}`, {
-    hint: `remove the container with: delete --force ${id}`
+    hint: `remove the container with: ${deletion({ id, root: file.split(`/${id}/`)[0]! })}`
   })
 
 export const newerState = (file: string, format: unknown): TsrunError =>
@@ -83,8 +103,14 @@ export const badRoot = (root: string): TsrunError =>
 /** A system call of the runtime itself failed: `cannot <action>: <errno's text> (<errno>)`. */
 export const systemError = (action: string, cause: unknown, detail: ErrorDetail = {}): TsrunError => {
   const errno = errnoNameOf(cause)
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new TsrunError('system', `cannot ${action}: ${reason}`, { ...detail, ...(errno === undefined ? {} : { errno }), cause })
+  return new TsrunError('system', `cannot ${action}: ${reasonOf(cause)}`, { ...detail, ...(errno === undefined ? {} : { errno }), cause })
+}
+
+/** Why a call of node:fs has failed, in our form: node's own is `ENOENT: no such file or directory, open '/x'`. Of other errors the message. */
+export const reasonOf = (cause: unknown): string => {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const [, errno, text] = /^(E[A-Z0-9]+): ([^,]*)/.exec(message) ?? []
+  return errno === undefined ? message : `${text} (${errno})`
 }
 
 /** The errno's name that an error of node:fs or of src/linux carries. */
