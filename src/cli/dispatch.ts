@@ -28,7 +28,7 @@ export async function tsrun(argv: readonly string[]): Promise<number> {
 
 async function perform(call: Call): Promise<number> {
   if (call.command === undefined) {
-    print((await import('./version.ts')).versionText())
+    print(await (await import('./version.ts')).versionText())
     return 0
   }
   const command: Command = table[call.command]
