@@ -8,6 +8,7 @@ import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
 import type { HostFacts, ProcessFacts, SourceFact } from '../plan/facts.ts'
+import { leavesShared } from '../plan/passes/rootfs.ts'
 import { danglingPaths } from './dangling.ts'
 import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
@@ -41,7 +42,7 @@ export async function readFacts({ config, bundle, rootless, noPivot, log }: Fact
     rootfs,
     bundle,
     // Reading mountinfo takes longer on a host with many containers, and only these two ask for it.
-    rootfsParentMount: config.linux?.rootfsPropagation?.includes('shared') ? mountPointOf(rootfs) : '',
+    rootfsParentMount: leavesShared(config.linux?.rootfsPropagation) ? mountPointOf(rootfs) : '',
     sources,
     dangling: danglingPaths(rootfs, [...(config.mounts ?? []).map(({ destination }) => destination), config.process?.cwd ?? '/']),
     procAndSysMounts: noPivot ? mountPoints(['proc', 'sysfs']) : [],

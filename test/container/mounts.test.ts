@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
-import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
 
 const PROPAGATION = ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate', 'unbindable', 'runbindable'] as const
 
@@ -124,4 +124,23 @@ t.test('no procfs at the end of a symlink', { skip: asRoot }, async (t) => {
   symlinkSync('/nowhere', join(bundle, 'rootfs/pro'))
   t.match(box.tsrun('run', '--bundle', bundle, box.id()).stderr, /cannot open the mount point "\/pro": .*ELOOP/)
   t.notOk(existsSync(join(bundle, 'rootfs/nowhere')))
+})
+
+t.test('no mount of a container reaches the host', { skip: needs({ root: true, commands: ['unshare'] }) }, async (t) => {
+  using box = sandbox(t)
+  const directory = join(box.directory, 'shared')
+  mkdirSync(directory)
+  // The root file system lies on a mount that is shared, as everything is under systemd.
+  const script = `mount -t tmpfs shared ${directory}; mount --make-shared ${directory}; cp -a "$ROOTFS" ${directory}
+    cat /proc/self/mountinfo > ${directory}/before; "$@" || exit; diff ${directory}/before /proc/self/mountinfo && echo same`
+  for (const rootfsPropagation of PROPAGATION) {
+    const bundle = box.bundle((config) => ({
+      ...config,
+      root: { path: join(directory, 'rootfs') },
+      linux: { ...config.linux, rootfsPropagation }
+    }))
+    const wrapper = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh']
+    const { stdout, stderr } = box.tsrunWith({ wrapper, env: { ROOTFS: join(bundle, 'rootfs') } }, 'run', '--bundle', bundle, box.id())
+    t.equal(stdout, 'same\n', `${rootfsPropagation} ${stderr}`)
+  }
 })

@@ -24,12 +24,16 @@ const propagate = (path: string, flags: number, pointer: string, says: string): 
   says
 })
 
+/** True when `rootfsPropagation` may leave the mount that holds the root file system shared with the host. */
+export const leavesShared = (wanted: string | undefined): boolean =>
+  wanted ? (PROPAGATION[wanted]! & MS_REC) === 0 || (PROPAGATION[wanted]! & MS_SHARED) !== 0 : false
+
 /** What is unbindable is private and cannot be bound (mount_namespaces(7)); before the root is bound onto itself it is only the first. */
 const BEFORE: Readonly<Record<string, string>> = { unbindable: 'private', runbindable: 'rprivate' }
 
 /**
- * Nothing that is mounted here may reach the host. With shared propagation that is asked for, at least the mount
- * that holds the root file system is private: pivot_root(2) demands it.
+ * Nothing that is mounted here may reach the host. Where mounts stay shared because that is asked for, or because it is asked for "/" alone,
+ * the mount that holds the root file system is made private all the same: pivot_root(2) demands it, and all mounts are made below it.
  */
 export const propagation: Pass = ({ config, facts }) => {
   const wanted = config.linux?.rootfsPropagation
@@ -37,7 +41,7 @@ export const propagation: Pass = ({ config, facts }) => {
   const flags = PROPAGATION[first]!
   const pointer = wanted ? '/linux/rootfsPropagation' : ''
   const steps = [propagate('/', flags, pointer, `make the propagation of "/" ${first}`)]
-  if (flags & MS_SHARED) steps.push(propagate(facts.rootfsParentMount, MS_PRIVATE, pointer, `make "${facts.rootfsParentMount}" private`))
+  if (leavesShared(wanted)) steps.push(propagate(facts.rootfsParentMount, MS_PRIVATE, pointer, `make "${facts.rootfsParentMount}" private`))
   return steps
 }
 
