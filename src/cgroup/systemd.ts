@@ -174,17 +174,19 @@ export interface UnitRequest {
   readonly resources: Resources
   /** Of annotations; they have the last word. */
   readonly properties: readonly Property[]
+  /** Called when systemd has taken the unit, which is to be stopped from then on, whatever comes. */
+  readonly taken: () => void
 }
 
 /**
  * Starts the container's unit and applies all limits. When it returns, `pid` is in the unit's cgroup; the directories of hierarchies that
  * systemd does not manage are there, too, for the process to join.
  *
- * Throws TsrunError `cgroup`; whatever was done then, stopUnit undoes.
+ * Throws TsrunError `cgroup`, also for a unit of this name that is there: that one is another's.
  */
 export async function startUnit(
   manager: Manager,
-  { location, pid, description, resources, properties }: UnitRequest,
+  { location, pid, description, resources, properties, taken }: UnitRequest,
   log: Log
 ): Promise<void> {
   const unit = unitIn(location)
@@ -194,7 +196,7 @@ export async function startUnit(
     ...resourceProperties(resources, location.mode),
     ...deviceProperties(resources.devices)
   ]
-  await startTransient(manager, unit, await knownTo(manager, merged(all, properties)))
+  await startTransient(manager, unit, await knownTo(manager, merged(all, properties)), taken)
   if (!isSlice(unit.unit)) checkPlace(location, unit, pid)
   const made: Made = { directories: [], existing: [], optional: [] }
   const usable = makeDirectories(location, plan.writes, made)
@@ -250,9 +252,9 @@ const pairs = (properties: readonly Property[]): Variant => ({
   value: properties.map(({ name, signature, value }) => [name, { signature, value }])
 })
 
-async function startTransient(manager: Manager, { unit }: CgroupUnit, properties: readonly Property[]): Promise<void> {
+async function startTransient(manager: Manager, { unit }: CgroupUnit, properties: readonly Property[], taken: () => void): Promise<void> {
   const args = [string(unit), string('fail'), pairs(properties), { signature: 'a(sa(sv))', value: [] }]
-  const start = (): Promise<string> => job(manager, 'StartTransientUnit', args, wait(JOB_MS, manager.check))
+  const start = (): Promise<string> => job(manager, 'StartTransientUnit', args, wait(JOB_MS, manager.check), taken)
   try {
     const result = await start().catch(async (cause: unknown) => {
       if (busErrorOf(cause).code !== UNIT_EXISTS) throw cause
@@ -270,10 +272,17 @@ async function startTransient(manager: Manager, { unit }: CgroupUnit, properties
 }
 
 /** Calls a method that gives a job, and waits for its end; returns how it ended: `done`, `failed`, … Throws BusError. */
-async function job({ bus, check }: Manager, method: string, args: readonly Variant[], end: Wait): Promise<string> {
+async function job(
+  { bus, check }: Manager,
+  method: string,
+  args: readonly Variant[],
+  end: Wait,
+  queued: () => void = () => {}
+): Promise<string> {
   // Without a bus there is nobody to ask, and the signals come anyway.
   bus.send(DBUS, 'AddMatch', [string(SIGNALS)])
   const [path] = await bus.call(MANAGER, method, args, 'o', wait(CALL_MS, check))
+  queued()
   const [, , , result] = await bus.signal('JobRemoved', 'uoss', ([, removed]) => removed === path, end)
   return String(result)
 }

@@ -30,7 +30,8 @@ export async function unitDriver(options: CreateOptions, rootless: boolean, work
     locate: (config) => locateUnit(manager, config.linux?.cgroupsPath, options.id, rootless),
     make(location, config) {
       const admission = unitFor(manager, location, config, options)
-      work.undo.add('stop the unit of systemd', () => endUnit(location, work.warn))
+      // Before the program is started, for it comes after the program's end; a unit that is another's stays.
+      work.undo.add('stop the unit of systemd', () => (admission.isOurs() ? endUnit(location, work.warn) : undefined))
       const { mode, hierarchies } = cgroupLayout()
       return { location, facts: { mode, hierarchies, joins: joinsOfUnit(location), unit: true }, admission }
     }
@@ -49,11 +50,17 @@ function unitFor(manager: Manager, location: CgroupLocation, config: Config, { i
   const properties = annotationProperties(config.annotations)
   const resources = config.linux?.resources ?? {}
   const first = whileTwo(resources)
+  const request = { location, description: `tsrun container ${id}`, resources: first, properties }
+  let ours = false
+  const taken = (): void => {
+    ours = true
+  }
   return {
-    admit: (pid) => startUnit(manager, { location, pid, description: `tsrun container ${id}`, resources: first, properties }, log),
+    admit: (pid) => startUnit(manager, { ...request, pid, taken }, log),
     async settle() {
       if (first !== resources) await updateUnit(manager, location, resources, log)
-    }
+    },
+    isOurs: () => ours
   }
 }
 
@@ -78,5 +85,6 @@ export const attachment = (location: CgroupLocation, work: Work): CgroupAdmissio
       work.warn(`the process stays outside of the container's cgroup: ${(cause as Error).message}`)
     }
   },
-  settle: async () => {}
+  settle: async () => {},
+  isOurs: () => false
 })

@@ -12,6 +12,8 @@ export interface CgroupAdmission {
   admit(pid: number): Promise<void>
   /** Init is there, and the spawned process is gone. */
   settle(): Promise<void>
+  /** Whether the cgroup is the container's by now, with nobody else in it. */
+  isOurs(): boolean
 }
 
 /** A container's cgroup; its end is on the undo stack. */

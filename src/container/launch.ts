@@ -66,14 +66,16 @@ interface Processes {
  * @throws TsrunError for the step, hook, map or limit that failed
  */
 export async function launch(what: Launch, work: Work): Promise<Launched> {
-  const { plan, config, cgroup } = what
+  const { plan, config, cgroup, admission } = what
   const [ours, theirs] = socketpairSeqpacket()
   const sync = work.use(ours)
   const first = start(what, theirs)
   work.use(first.pidfd)
   const clones = clonesInit(plan)
   const processes: Processes = { first, init: clones ? undefined : first, mayHaveCloned: clones }
-  work.undo.add('end the program of the container', () => endProcesses(processes, sync.fd, cgroup))
+  work.undo.add('end the program of the container', () =>
+    endProcesses(processes, sync.fd, admission?.isOurs() === false ? undefined : cgroup)
+  )
   const ending = await converse(sync.fd, handlers(what, processes, work), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') {
