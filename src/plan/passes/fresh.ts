@@ -30,9 +30,10 @@ function isFreshTmpfs(entry: MountEntry | undefined): boolean {
 /** True when the mount point of `entry` was made together with the tmpfs that it lies in. */
 export const isMadeInside = (input: Input, entry: MountEntry): boolean => isFreshTmpfs(covering(input, entry.path, entry.index))
 
-/** True when `path`, of a device, lies directly in a tmpfs of the container and no mount is at or over it. */
+/** True when `path`, of a device, lies directly in a tmpfs of the container, no mount is at or over it, and no other device has it. */
 export function isFresh(input: Input, path: string): boolean {
   const names = components(path)
+  if ((input.config.linux?.devices ?? []).filter((device) => isSame(components(device.path), names)).length > 1) return false
   if (input.mounts.some((entry) => isSame(entry.path, names))) return false
   const cover = covering(input, names, input.mounts.length)
   return isFreshTmpfs(cover) && cover!.path.length === names.length - 1
