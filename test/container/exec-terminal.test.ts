@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { consoleSocket, takeConsole } from '../console.ts'
 import { running, SLEEP, until, userNamespace } from '../exec.ts'
 import { asRoot, needs, sandbox, tsrunPath } from '../harness.ts'
 
@@ -77,15 +77,7 @@ t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-console-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
   const socket = join(directory, 'socket')
-  const received: Buffer[] = []
-  let closed = false
-  const server = createServer((connection) => {
-    connection.on('data', (data) => void received.push(data))
-    connection.on('close', () => {
-      closed = true
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const listener = consoleSocket(socket)
   t.match(call('--tty', '--detach', id, 'true'), {
     status: 255,
     stderr: /cannot allocate tty if tsrun will detach without setting console socket/
@@ -94,15 +86,13 @@ t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
     status: 255,
     stderr: /cannot use console socket if tsrun will not detach or allocate tty/
   })
-  const status = await new Promise<number | null>((resolve) => {
-    const args = ['--root', root, 'exec', '--tty', '--detach', '--console-socket', socket, id, 'sleep', '1000']
-    spawn(tsrunPath(), args, { stdio: 'ignore', env: { PATH: process.env.PATH, TSRUN_TEST: box.directory } }).once('exit', resolve)
-  })
-  t.equal(status, 0)
-  await until(() => closed)
-  t.match(Buffer.concat(received).toString(), /^\/dev\/pt/)
-  t.ok(closed, 'the process holds on to no socket')
-  server.close()
+  const args = ['--root', root, 'exec', '--tty', '--detach', '--console-socket', socket, id, 'sleep', '1000']
+  const child = spawn(tsrunPath(), args, { stdio: 'ignore', env: { PATH: process.env.PATH, TSRUN_TEST: box.directory } })
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  using terminal = takeConsole(listener)
+  t.equal(await ended, 0)
+  t.match(terminal.name, /^\/dev\/pt/)
+  await until(() => terminal.isClosed())
 })
 
 t.test('signals are forwarded', { skip: asRoot }, async (t) => {

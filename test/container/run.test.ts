@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { deleteContainer, list, run, state } from '../../src/index.ts'
+import { consoleSocket, takeConsole } from '../console.ts'
 import { asRoot, needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
 
 const shell = (script: string) => ({ process: { args: ['/bin/sh', '-c', script] } })
@@ -179,21 +179,17 @@ t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-console-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
   const socket = join(directory, 'socket')
-  const received: Buffer[] = []
-  const server = createServer((connection) => void connection.on('data', (data) => void received.push(data)))
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  const listener = consoleSocket(socket)
   const terminal = { process: { terminal: true, args: ['/bin/sleep', '1000'] } }
   const refused = box.tsrun('create', '--bundle', box.bundle(terminal), box.id())
   t.match(refused.stderr, /cannot allocate tty if tsrun will detach without setting console socket/)
   const id = box.id()
-  const created = await new Promise<number | null>((resolve) => {
-    const args = ['--root', box.root(), 'create', '--console-socket', socket, '--bundle', box.bundle(terminal), id]
-    spawn(tsrunPath(), args, { stdio: 'ignore', env: { PATH: process.env.PATH, TSRUN_TEST: box.directory } }).once('exit', resolve)
-  })
-  t.equal(created, 0)
-  for (let i = 0; i < 100 && received.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
-  t.match(Buffer.concat(received).toString(), /^\/dev\/pt/)
-  server.close()
+  const args = ['--root', box.root(), 'create', '--console-socket', socket, '--bundle', box.bundle(terminal), id]
+  const child = spawn(tsrunPath(), args, { stdio: 'ignore', env: { PATH: process.env.PATH, TSRUN_TEST: box.directory } })
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  using console = takeConsole(listener)
+  t.equal(await ended, 0)
+  t.match(console.name, /^\/dev\/pt/)
   await deleteContainer(id, { root: box.root(), force: true })
 })
 
