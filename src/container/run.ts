@@ -41,7 +41,7 @@ interface Running {
 export async function run(options: RunOptions): Promise<RunResult> {
   const detached = options.detach === true
   if (detached) {
-    const { init, relay } = await withUndo(options, (work) => begin(options, connectConsole(options.consoleSocket), work))
+    const { init, relay } = await withUndo(options, (work) => begin(options, connectConsole(options.consoleSocket), () => {}, work))
     await relay?.untilReady(init.pid)
     return { exitStatus: 0, pid: init.pid }
   }
@@ -53,8 +53,13 @@ export async function run(options: RunOptions): Promise<RunResult> {
   return await stay(running, terminal, subreaper, options)
 }
 
-/** Until the user's process runs. The relay is the caller's from then on. */
-async function begin(options: RunOptions, console: (work: Work) => number, work: Work): Promise<Constructed & Pick<Running, 'relay'>> {
+/** Until the user's process runs. `prepared` is called when all is ready for it. The relay is the caller's from then on. */
+async function begin(
+  options: RunOptions,
+  console: (work: Work) => number,
+  prepared: () => void,
+  work: Work
+): Promise<Constructed & Pick<Running, 'relay'>> {
   const made = await construct(options, { release: 'sync', detached: options.detach === true, console }, work)
   const { init, record, config, sync } = made
   announce(made, options, work)
@@ -63,6 +68,7 @@ async function begin(options: RunOptions, console: (work: Work) => number, work:
   if (relay !== undefined) work.undo.add('close the socket for its readiness', () => relay[Symbol.dispose]())
   const release = { record, config, pidfd: init.pidfd.fd, interrupt: work.interrupt }
   await runStartContainerHooks(release)
+  prepared()
   await letGo(release, () => {
     answer(sync.fd)
     return sync.fd
@@ -73,8 +79,8 @@ async function begin(options: RunOptions, console: (work: Work) => number, work:
 
 async function beginForeground(options: RunOptions, terminal: Terminal, work: Work): Promise<Running> {
   const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
-  const { directory, record, config, init, relay } = await begin(options, console, work)
-  terminal.receive()
+  // The process finds its terminal in the right size.
+  const { directory, record, config, init, relay } = await begin(options, console, () => terminal.receive(), work)
   // Before the listener for interrupts goes: what comes in this moment is forwarded.
   const forwarding = forwardSignals(init.pidfd.fd)
   return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding, relay }
