@@ -62,13 +62,20 @@ function programs(directory: string): void {
   symlinkSync('../../dist/tsrun', join(bin, 'tsrun'))
 }
 
+/** A directory that lives as long as its machine. */
+export interface Carried {
+  readonly disk: string
+  /** Where the machine's console can be written to. */
+  readonly console: string
+  readonly [Symbol.dispose]: () => void
+}
+
 /**
  * Makes the second disk.
  *
  * @param command a script for the machine's /bin/sh, run as root in /tsrun
- * @returns path of the image, and how to remove it
  */
-export function carry(command: string): { readonly disk: string; readonly [Symbol.dispose]: () => void } {
+export function carry(command: string): Carried {
   const work = mkdtempSync(join(tmpdir(), 'tsrun-vm-'))
   const remove = (): void => rmSync(work, { recursive: true, force: true })
   process.once('exit', remove)
@@ -85,7 +92,7 @@ export function carry(command: string): { readonly disk: string; readonly [Symbo
   const disk = join(work, 'carried.img')
   makeDisk(directory, disk, DISK_MIB)
   rmSync(directory, { recursive: true })
-  return { disk, [Symbol.dispose]: remove }
+  return { disk, console: join(work, 'console.log'), [Symbol.dispose]: remove }
 }
 
 const isWanted = (path: string): boolean => !/\.d\.ts$|\/(musl_\w+|vm|doc|vendor)$|\/\.build-/.test(path)

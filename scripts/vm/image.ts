@@ -35,7 +35,8 @@ export class NoMachine extends Error {}
 /** Programs that are needed here, with the Debian packages that have them. */
 const HOST = { debootstrap: 'debootstrap', 'qemu-system-x86_64': 'qemu-system-x86', mke2fs: 'e2fsprogs', setpriv: 'util-linux' } as const
 const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
-const UNUSED_MS = 30 * 24 * 3600 * 1000
+const HOUR_MS = 3_600_000
+const UNUSED_MS = 30 * 24 * HOUR_MS
 const BUILD_TIMEOUT_MS = 900_000
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tsrun/vm')
 
@@ -113,7 +114,7 @@ function build(directory: string): void {
 }
 
 /** In namespaces of its own, so that no mount and no process of a package's script stays. */
-const ISOLATED = ['unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
+const ISOLATED = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
 
 function bootstrap(tree: string): void {
   const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`]
@@ -160,6 +161,7 @@ export function makeDisk(directory: string, disk: string, mib: number): void {
 function removeUnused(): void {
   for (const name of readdirSync(cache)) {
     const path = join(cache, name)
-    if (Date.now() - statSync(path).mtimeMs > UNUSED_MS) rmSync(path, { recursive: true, force: true })
+    const age = Date.now() - statSync(path).mtimeMs
+    if (age > (name.startsWith('.build-') ? HOUR_MS : UNUSED_MS)) rmSync(path, { recursive: true, force: true })
   }
 }

@@ -2,11 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Image } from './image.ts'
-
-/** What the machine's kernel and systemd say; kept for those who look for a cause. */
-export const CONSOLE_LOG = fileURLToPath(new URL('../../build/vm/console.log', import.meta.url))
 
 /** How a start of the machine ended. */
 export interface Ended {
@@ -21,6 +17,8 @@ export interface Boot {
   readonly image: Image
   /** Image of the second disk; see carry.ts. */
   readonly carried: string
+  /** File that gets what the machine's kernel and systemd say. */
+  readonly console: string
   readonly timeoutMs: number
   /** Gets the output of the command as it comes. */
   readonly output: (text: string) => void
@@ -51,6 +49,9 @@ const KERNEL_COMMAND_LINE = [
   'panic=-1',
   'mitigations=off',
   'random.trust_cpu=on',
+  // Under emulation on a busy host the clock would be taken for unstable, and a slow one for it.
+  'tsc=reliable',
+  'init_on_alloc=0',
   'fsck.mode=skip',
   // There is no udev: a getty would wait for its device.
   'systemd.getty_auto=no'
@@ -71,13 +72,13 @@ function qemu(boot: Boot): string[] {
     ...['-display', 'none', '-nodefaults', '-no-user-config', '-no-reboot'],
     ...['-kernel', boot.image.kernel, '-append', KERNEL_COMMAND_LINE],
     ...disks(boot),
-    ...['-serial', `file:${CONSOLE_LOG}`, '-serial', 'stdio']
+    ...['-serial', `file:${boot.console}`, '-serial', 'stdio']
   ]
 }
 
 /** Starts the machine, and waits for its end or the time-out. QEMU is gone when this returns, and dies with this process. */
 export function boot(options: Boot): Promise<Ended> {
-  mkdirSync(dirname(CONSOLE_LOG), { recursive: true })
+  mkdirSync(dirname(options.console), { recursive: true })
   const begun = performance.now()
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...qemu(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   const kill = (): void => void child.kill('SIGKILL')
@@ -117,8 +118,8 @@ function ending(child: ChildProcess, output: Boot['output']): Promise<Omit<Ended
   })
 }
 
-/** The last lines that the machine's console had. */
-export function consoleTail(lines = 40): string {
-  if (!existsSync(CONSOLE_LOG)) return ''
-  return readFileSync(CONSOLE_LOG, 'latin1').replaceAll('\r', '').trimEnd().split('\n').slice(-lines).join('\n')
+/** The last lines of a machine's console. */
+export function consoleTail(path: string, lines = 40): string {
+  if (!existsSync(path)) return ''
+  return readFileSync(path, 'latin1').replaceAll('\r', '').trimEnd().split('\n').slice(-lines).join('\n')
 }

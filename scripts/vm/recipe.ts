@@ -77,6 +77,7 @@ FailureAction=poweroff-immediate
 
 [Service]
 Type=exec
+StandardOutput=journal+console
 Environment=HOME=/root
 TasksMax=infinity
 ExecStartPre=/usr/sbin/modprobe virtio_blk

@@ -22,8 +22,9 @@ using carried = carry(command)
 const { status, why } = await boot({
   image,
   carried: carried.disk,
+  console: carried.console,
   timeoutMs: TIMEOUT_MS,
   output: (text) => void process.stdout.write(text)
 })
-if (status === undefined) console.error(`\n${why}\n${consoleTail()}`)
+if (status === undefined) console.error(`\n${why}\n${consoleTail(carried.console)}`)
 process.exitCode = status ?? 1
