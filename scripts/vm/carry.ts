@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { makeDisk } from './image.ts'
-import { PRINT_END } from './machine.ts'
+import { PRINT_END, STARTED } from './machine.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -31,6 +31,7 @@ exec </dev/null >/dev/ttyS1 2>&1
 export PATH=/tsrun/guest/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export CI=true TSRUN_RUNTIME=/tsrun/dist/tsrun
 cd /tsrun
+echo '${STARTED}'
 sh /tsrun/guest/command
 ${PRINT_END}
 `

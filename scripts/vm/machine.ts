@@ -24,7 +24,9 @@ export interface Boot {
   readonly output: (text: string) => void
 }
 
-/** The line after the output of the command. */
+/** The line before the output of the command. */
+export const STARTED = '=== started ==='
+/** The line after it. */
 const END = /^=== exit status (\d+) ===$/
 /** What a shell prints as that line, after a command. */
 export const PRINT_END = "printf '\\n=== exit status %d ===\\n' $?"
@@ -76,42 +78,68 @@ function qemu(boot: Boot): string[] {
   ]
 }
 
+/** Under emulation a kernel does not always get beyond its first instructions; this much time it has, on a busy host, too. */
+const START_TIMEOUT_MS = 240_000
+const STARTS = 3
+
 /** Starts the machine, and waits for its end or the time-out. QEMU is gone when this returns, and dies with this process. */
-export function boot(options: Boot): Promise<Ended> {
+export async function boot(options: Boot): Promise<Ended> {
   mkdirSync(dirname(options.console), { recursive: true })
   const begun = performance.now()
+  for (let starts = 1; ; starts++) {
+    const left = options.timeoutMs - (performance.now() - begun)
+    const { started, ...ended } = await bootOnce(options, left)
+    if (started || starts === STARTS || left < START_TIMEOUT_MS) return { ...ended, ms: performance.now() - begun }
+    console.error(`the machine has not started (${ended.why}): once more`)
+  }
+}
+
+/** How one attempt ended. */
+interface Attempt extends Omit<Ended, 'ms'> {
+  /** The command has begun. */
+  readonly started: boolean
+}
+
+async function bootOnce(options: Boot, timeoutMs: number): Promise<Attempt> {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...qemu(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   const kill = (): void => void child.kill('SIGKILL')
   const interrupt = (): never => process.exit(130)
   process.on('exit', kill)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
-  const timer = setTimeout(kill, options.timeoutMs)
-  return ending(child, options.output).then(({ status, why }) => {
-    clearTimeout(timer)
-    kill()
-    process.off('exit', kill)
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, interrupt)
-    const ms = performance.now() - begun
-    return { status, ms, why: ms >= options.timeoutMs ? `no end after ${Math.round(options.timeoutMs / 1000)} s` : why }
-  })
+  for (const signal of INTERRUPTS) process.on(signal, interrupt)
+  const attempt = await watch(child, options.output, timeoutMs)
+  kill()
+  process.off('exit', kill)
+  for (const signal of INTERRUPTS) process.off(signal, interrupt)
+  return attempt
 }
 
-function ending(child: ChildProcess, output: Boot['output']): Promise<Omit<Ended, 'ms'>> {
-  let line = ''
-  let errors = ''
+const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Passes the machine's lines on; resolves at the command's end, the machine's, or a time-out. */
+function watch(child: ChildProcess, output: Boot['output'], timeoutMs: number): Promise<Attempt> {
+  let [line, errors, started] = ['', '', false]
   return new Promise((resolve) => {
+    const timers = [
+      setTimeout(() => finish(undefined, `no end after ${Math.round(timeoutMs / 1000)} s`), timeoutMs),
+      setTimeout(() => started || finish(undefined, `no start after ${START_TIMEOUT_MS / 1000} s`), START_TIMEOUT_MS)
+    ]
     const finish = (status: number | undefined, why: string): void => {
+      timers.forEach(clearTimeout)
       if (line) output(line)
       line = ''
-      resolve({ status, why })
+      resolve({ status, why, started })
+    }
+    const read = (each: string): void => {
+      const end = END.exec(each)
+      if (end) finish(Number(end[1]), '')
+      else if (started) output(`${each}\n`)
+      else started = each === STARTED
     }
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text))
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (line + text).split('\n')
       line = lines.pop() ?? ''
-      const end = lines.findIndex((each) => END.test(each))
-      for (const each of lines.slice(0, end < 0 ? undefined : end)) output(`${each}\n`)
-      if (end >= 0) finish(Number(END.exec(lines[end] ?? '')?.[1]), '')
+      lines.forEach(read)
     })
     child.once('error', (error) => finish(undefined, error.message))
     child.once('close', (code, signal) => finish(undefined, `the machine stopped (${signal ?? `status ${code}`}) ${errors}`.trim()))
