@@ -26,7 +26,7 @@ const DISK_MIB = 1024
 
 /** Started by the machine's unit. The time-out of the machine bounds it. */
 const START = `stty -F /dev/ttyS1 raw -echo
-exec </dev/null >/dev/ttyS1 2>&1
+exec </dev/ttyS1 >/dev/ttyS1 2>&1
 [ "$(stat -c %u /tsrun/dist)" = 0 ] || chown -R 0:0 /tsrun
 export PATH=/tsrun/guest/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export CI=true TSRUN_RUNTIME=/tsrun/dist/tsrun

@@ -20,8 +20,8 @@ export interface Boot {
   /** File that gets what the machine's kernel and systemd say. */
   readonly console: string
   readonly timeoutMs: number
-  /** Gets the output of the command as it comes. */
-  readonly output: (text: string) => void
+  /** Gets the output of the command as it comes, whole lines but for the last; `input` writes to the command's standard input. */
+  readonly output: (text: string, input: (text: string) => void) => void
 }
 
 /** The line before the output of the command. */
@@ -101,12 +101,13 @@ interface Attempt extends Omit<Ended, 'ms'> {
 }
 
 async function bootOnce(options: Boot, timeoutMs: number): Promise<Attempt> {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...qemu(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...qemu(options)], { stdio: 'pipe' })
   const kill = (): void => void child.kill('SIGKILL')
   const interrupt = (): never => process.exit(130)
   process.on('exit', kill)
   for (const signal of INTERRUPTS) process.on(signal, interrupt)
-  const attempt = await watch(child, options.output, timeoutMs)
+  const input = (text: string): void => void child.stdin.write(text)
+  const attempt = await watch(child, (text) => options.output(text, input), timeoutMs)
   kill()
   process.off('exit', kill)
   for (const signal of INTERRUPTS) process.off(signal, interrupt)
@@ -116,7 +117,7 @@ async function bootOnce(options: Boot, timeoutMs: number): Promise<Attempt> {
 const INTERRUPTS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** Passes the machine's lines on; resolves at the command's end, the machine's, or a time-out. */
-function watch(child: ChildProcess, output: Boot['output'], timeoutMs: number): Promise<Attempt> {
+function watch(child: ChildProcess, output: (text: string) => void, timeoutMs: number): Promise<Attempt> {
   let [line, errors, started] = ['', '', false]
   return new Promise((resolve) => {
     const timers = [

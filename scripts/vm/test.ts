@@ -7,22 +7,26 @@
  *     scripts/vm/test.ts [--only NAME…]    NAME: part of a test file's path
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Outcome, report, summarize } from '../report.ts'
-import { parseTap } from '../tap.ts'
+import { parseTap, type TapFailure } from '../tap.ts'
 import { carry } from './carry.ts'
 import type { TestEvent } from './guest/run-tests.ts'
-import { machineImage, NoMachine } from './image.ts'
+import { type Image, machineImage, NoMachine } from './image.ts'
 import { boot, consoleTail } from './machine.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } })
 
-/** Kept for those who look for a cause. */
-const CONSOLE = join(root, 'build/vm/console.log')
+/** What the machines' consoles have said is kept for those who look for a cause. */
+const LOGS = join(root, 'build/vm')
+
+/** A machine under emulation keeps little more than one processor busy. */
+const MACHINES = Math.max(1, Math.min(3, availableParallelism(), Math.floor(totalmem() / 4e9)))
 
 /** Time of one file in the machine, and of everything. */
 const FILE_TIMEOUT_S = 300
@@ -40,7 +44,9 @@ function testFiles(): string[] {
   const chosen = only
     ? all.filter((path) => only.some((name) => path.replace(/\.js$/, '.ts').includes(name)))
     : all.filter((path) => WANTED.some((each) => each.test(path)) && !UNWANTED.some(({ file }) => file.test(path)))
-  return chosen.filter((path) => existsSync(join(root, path.replace(/\.js$/, '.ts')))).sort()
+  const size = (path: string): number => statSync(join(root, 'build', path)).size
+  // The long ones first, so that no machine waits for another at the end.
+  return chosen.filter((path) => existsSync(join(root, path.replace(/\.js$/, '.ts')))).sort((a, b) => size(b) - size(a))
 }
 
 /** tsc writes its output whatever it finds; that the types are right, `npm test` says. */
@@ -63,72 +69,67 @@ function outcomeOf(finished: Extract<TestEvent, { event: 'finished' }>): Outcome
 
 const nameOf = (file: string): string => file.replace(/^build\//, '').replace(/\.js$/, '.ts')
 
-/** Reads the machine's lines, and reports each file as it ends. */
-class Reader {
+/** One machine: it asks for files, runs them, and tells how they ended. */
+class Worker {
   readonly outcomes: Outcome[] = []
-  running: string | undefined
+  private readonly queue: string[]
+  private readonly name: string
+  private running: string | undefined
   /** Lines that are no events: what the shell or Bun says when something is wrong. */
-  other = ''
-  private rest = ''
+  private other = ''
 
-  read(text: string): void {
-    const lines = (this.rest + text).split('\n')
-    this.rest = lines.pop() ?? ''
-    for (const line of lines) this.line(line)
+  constructor(queue: string[], name: string) {
+    this.queue = queue
+    this.name = name
   }
 
-  line(line: string): void {
+  async work(image: Image, carried: string): Promise<void> {
+    const log = join(LOGS, `${this.name}.log`)
+    const output = (line: string, input: (text: string) => void): void => this.read(line, input)
+    const { status, why, ms } = await boot({ image, carried, console: log, timeoutMs: MACHINE_TIMEOUT_MS, output })
+    console.log(`${this.name}: ${(ms / 1000).toFixed(0)} s`)
+    if (status === 0) return
+    const where = this.running ? `, in ${nameOf(this.running)}` : ''
+    const failure = {
+      path: [(why || `its command ended with status ${status}`) + where],
+      diagnostics: `${this.other}\n${consoleTail(log)}`
+    }
+    this.outcomes.push({ name: this.name, passed: 0, failures: [failure], skips: [], ms })
+  }
+
+  private read(line: string, input: (text: string) => void): void {
     if (!line.startsWith('{"event":')) {
-      this.other += `${line}\n`
+      this.other += line
       return
     }
     const event = JSON.parse(line) as TestEvent
-    this.running = event.event === 'started' ? event.file : undefined
-    if (event.event === 'started') return
-    const outcome = outcomeOf(event)
-    report(outcome)
-    this.outcomes.push(outcome)
-  }
-
-  end(): void {
-    if (this.rest) this.line(this.rest)
-    this.rest = ''
+    this.running = undefined
+    if (event.event === 'idle') {
+      this.running = this.queue.shift()
+      input(this.running === undefined ? '\n' : `build/${this.running}\n`)
+    } else {
+      const outcome = outcomeOf(event)
+      report(outcome)
+      this.outcomes.push(outcome)
+    }
   }
 }
 
 async function main(): Promise<number> {
   compile()
-  const files = testFiles()
+  const queue = testFiles()
   const image = machineImage()
-  using carried = carry(`exec bun guest/run-tests.js ${FILE_TIMEOUT_S} ${files.map((path) => `build/${path}`).join(' ')}`)
-  console.log(`starting the test machine for ${files.length} files`)
-  const reader = new Reader()
-  const ended = await boot({
-    image,
-    carried: carried.disk,
-    console: CONSOLE,
-    timeoutMs: MACHINE_TIMEOUT_MS,
-    output: (text) => reader.read(text)
-  })
-  reader.end()
-  const { outcomes } = reader
-  if (ended.status !== 0) outcomes.push(broken(ended.why || `its command ended with status ${ended.status}`, reader, ended.ms))
-  writeFileSync(join(root, 'build/vm/test-results.json'), `${JSON.stringify(outcomes, undefined, 1)}\n`)
-  console.log(`machine: ${(ended.ms / 1000).toFixed(0)} s`)
+  using carried = carry(`exec bun guest/run-tests.js ${FILE_TIMEOUT_S}`)
+  const workers = Array.from({ length: Math.min(MACHINES, queue.length) }, (_, i) => new Worker(queue, `test machine ${i + 1}`))
+  console.log(`${queue.length} test files on ${workers.length} test machines`)
+  await Promise.all(workers.map((worker) => worker.work(image, carried.disk)))
+  const outcomes = workers.flatMap((worker) => worker.outcomes)
+  if (queue.length > 0) outcomes.push({ name: 'test machines', passed: 0, failures: queue.map(notRun), skips: [], ms: 0 })
+  writeFileSync(join(LOGS, 'test-results.json'), `${JSON.stringify(outcomes, undefined, 1)}\n`)
   return summarize(outcomes)
 }
 
-/** The machine itself has failed. */
-function broken(why: string, { running, other }: Reader, ms: number): Outcome {
-  const where = running ? `, in ${nameOf(running)}` : ''
-  return {
-    name: 'test machine',
-    passed: 0,
-    failures: [{ path: [why + where], diagnostics: `${other}\n${consoleTail(CONSOLE)}` }],
-    skips: [],
-    ms
-  }
-}
+const notRun = (file: string): TapFailure => ({ path: [nameOf(file)], diagnostics: 'not run: no machine was left for it' })
 
 async function orSkip(): Promise<number> {
   try {

@@ -39,7 +39,7 @@ function written(t: Tap, options: Omit<LogOptions, 'file'>, file: string | undef
   const program = `import('${new URL('./log.js', import.meta.url)}').then(({ openLog }) => {
     const log = openLog(${JSON.stringify({ ...options, file })})
     log.line('debug', 'd'); log.line('warning', 'w'); log.fail(${JSON.stringify(report)}) })`
-  const { stderr, stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8' })
+  const { stderr, stdout } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env: {} })
   t.equal(stdout, '')
   return { stderr, file: file === undefined ? '' : readFileSync(file, 'utf8') }
 }

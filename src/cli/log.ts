@@ -77,10 +77,9 @@ function standardError(form: Form | undefined, debug: boolean, merged: boolean):
   return {
     line: (level, message, fields = {}) => {
       if (merged || (level === 'debug' && !debug)) return
-      printError(form === undefined ? `tsrun: ${levelWord(level)}: ${message}\n` : form(level, message, new Date(), fields))
       printError(
         form === undefined
-          ? `tsrun: ${level}: ${message.split('\n').map(printable).join('\n  ')}\n`
+          ? `tsrun: ${levelWord(level)}: ${message.split('\n').map(printable).join('\n  ')}\n`
           : form(level, message, new Date(), fields)
       )
     },

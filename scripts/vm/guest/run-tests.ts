@@ -1,13 +1,14 @@
 /**
- * Runs test files in the machine, one after the other, and writes one line of JSON at the beginning and at the end of each.
+ * Runs test files in the machine, one after the other, and writes lines of JSON: when it wants the next file, and when one has ended.
  *
- *     bun run-tests.js SECONDS FILE…    SECONDS: the time that each file has
+ *     bun run-tests.js SECONDS    SECONDS: the time that each file has. Standard input: paths, one a line; an empty line ends it
  */
 import { spawn } from 'node:child_process'
+import { readSync } from 'node:fs'
 
 /** What is written. `stdout` is TAP. */
 export type TestEvent =
-  | { readonly event: 'started'; readonly file: string }
+  | { readonly event: 'idle' }
   | {
       readonly event: 'finished'
       readonly file: string
@@ -22,7 +23,6 @@ export type TestEvent =
 const write = (event: TestEvent): void => console.log(JSON.stringify(event))
 
 function run(file: string, timeoutMs: number): Promise<void> {
-  write({ event: 'started', file })
   const begun = performance.now()
   const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let [stdout, stderr, timedOut] = ['', '', false]
@@ -45,6 +45,17 @@ function run(file: string, timeoutMs: number): Promise<void> {
   })
 }
 
-const [seconds, ...files] = process.argv.slice(2)
-for (const file of files) await run(file, Number(seconds) * 1000)
-process.exit(0)
+/** Byte by byte: what comes after the line is for later. */
+function readLine(): string {
+  const byte = Buffer.alloc(1)
+  let line = ''
+  while (readSync(0, byte) === 1 && byte[0] !== 10) line += byte.toString('latin1')
+  return line
+}
+
+for (;;) {
+  write({ event: 'idle' })
+  const file = readLine()
+  if (file === '') process.exit(0)
+  await run(file, Number(process.argv[2]) * 1000)
+}
