@@ -27,7 +27,6 @@ const rows: readonly Unsupported[] = [
   { at: '/process/apparmorProfile', says: 'AppArmor profiles are not supported yet' },
   { at: '/process/selinuxLabel', says: 'SELinux labels are not supported yet' },
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },
-  { at: '/linux/seccomp/listenerPath', says: 'seccomp user notifications are not supported yet' },
   { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: () => true },
   { at: '/linux/netDevices', says: 'moving network devices is not supported yet' },
   { at: '/linux/memoryPolicy', says: 'setting the NUMA memory policy is not supported yet' },

@@ -28,7 +28,7 @@ import { forwardSignals } from './signals.ts'
 import { stateDocument, statusOf } from './status.ts'
 import { readRecord, type StateDirectory, stateDirectory } from './store.ts'
 import { openTerminal } from './terminal.ts'
-import type { ExecOptions, RunResult } from './types.ts'
+import type { ExecOptions, RunResult, Status } from './types.ts'
 import { type Work, withUndo } from './work.ts'
 
 const O_PATH = 0o10000000
@@ -88,6 +88,7 @@ interface Target {
   readonly record: ContainerRecord
   readonly pidfd: OwnedFd
   readonly config: Config
+  readonly status: Status
 }
 
 function openTarget({ id, ignorePaused, ...options }: ExecOptions, work: Work): Target {
@@ -100,7 +101,7 @@ function openTarget({ id, ignorePaused, ...options }: ExecOptions, work: Work): 
   const isFit = status === 'created' || status === 'running' || (status === 'paused' && ignorePaused === true)
   if (!isFit) throw cannotExec(status)
   if (pidfd === undefined) throw cannotExec('stopped')
-  return { directory, record, pidfd, config: loadCopy(directory) }
+  return { directory, record, pidfd, config: loadCopy(directory), status }
 }
 
 function openInit({ init_process_pid: pid }: ContainerRecord): OwnedFd | undefined {
@@ -132,7 +133,7 @@ interface Entrance {
 }
 
 async function enter(options: ExecOptions, target: Target, { config, plan, console }: Entrance, work: Work): Promise<Launched> {
-  const { directory, record, pidfd } = target
+  const { directory, record, pidfd, status } = target
   const named: Record<string, number> = { init: pidfd.fd }
   for (const { name } of plan.fds) {
     if (name === 'root') named[name] = openRoot(target, work)
@@ -150,7 +151,7 @@ async function enter(options: ExecOptions, target: Target, { config, plan, conso
     rootfs
   }
   const admission = movedBySystemd(record) ? (await import('./cgroup-unit.ts')).attachment(record.cgroup!, work) : undefined
-  const document = stateDocument(record, 'running')
+  const document = stateDocument(record, status)
   return launch({ ...context, document, cgroup: undefined, admission, died: (child) => processDied(howItEnded(child)) }, work)
 }
 

@@ -81,8 +81,8 @@ export async function readProcessFacts({
 /** Imported only for containers that have a filter: libseccomp takes a while to load. */
 async function compiledFilter(profile: Seccomp, log: RuntimeOptions['log']): Promise<NonNullable<HostFacts['seccomp']>> {
   const { compileSeccomp } = await import('../seccomp/compile.ts')
-  const { program, flags } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), log })
-  return { filter: program, flags }
+  const { program, flags, listener } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), log })
+  return { filter: program, flags, listener }
 }
 
 /** Where the root file system is, made absolute; not resolved. */

@@ -7,7 +7,7 @@
 import { writeSync } from 'node:fs'
 import { errnoName, errnoText } from '../abi/errno.ts'
 import { signalName, signalNumbers } from '../abi/signals.ts'
-import type { Hook, Hooks } from '../config/types.ts'
+import type { Config, Hook, Hooks } from '../config/types.ts'
 import { hookFailed, ranPastTimeout } from '../errors/wording.hooks.ts'
 import { encode } from '../image/encode.ts'
 import { type OwnedFd, own, ownResult } from '../linux/fd.ts'
@@ -16,10 +16,12 @@ import { type EndedChild, killPid, pidfdOpen, waitPid } from '../linux/process.t
 import { poll, pollAsync, readMessage, socketpairSeqpacket } from '../linux/socket.ts'
 import { spawnImage } from '../linux/spawn.ts'
 import { compileHook, type HookFacts, type HookProcess } from '../plan/hook.ts'
+import { listens } from '../plan/listener.ts'
 import type { Plan } from '../plan/step.ts'
+import type { NotifyingProcess } from '../seccomp/notify.ts'
 import { type Interrupt, uninterrupted } from './interrupt.ts'
 import { foreignNamespaces } from './namespaces.ts'
-import { nextMessage } from './protocol.ts'
+import { answer, nextMessage } from './protocol.ts'
 import { inheritedSignals } from './signals.ts'
 import { type Tail, tail } from './tail.ts'
 import type { ContainerState, Status } from './types.ts'
@@ -117,20 +119,25 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
   const [stdout, stdoutEnd] = pipe()
   const [stderr, stderrEnd] = pipe()
   const [sync, syncEnd] = socketpairSeqpacket()
-  const ours = [stdout, stderr, sync]
+  const [listener, listenerEnd] = plan.fds.some(({ name }) => name === 'listener') ? socketpairSeqpacket() : []
+  const ours = [stdout, stderr, sync, ...(listener === undefined ? [] : [listener])]
   const close = (): void => {
     for (const fd of ours) fd[Symbol.dispose]()
   }
   try {
     let spawned: number
     try {
-      spawned = spawnHook(plan, [stdin.fd, stdoutEnd.fd, stderrEnd.fd], { sync: syncEnd.fd, init: place.init?.pidfd })
+      const named = { sync: syncEnd.fd, init: place.init?.pidfd, listener: listenerEnd?.fd }
+      spawned = spawnHook(plan, [stdin.fd, stdoutEnd.fd, stderrEnd.fd], named)
     } finally {
-      for (const fd of [stdoutEnd, stderrEnd, syncEnd]) fd[Symbol.dispose]()
+      for (const fd of [stdoutEnd, stderrEnd, syncEnd, listenerEnd]) fd?.[Symbol.dispose]()
     }
     const pid = await hookPidOf(spawned, plan, sync.fd)
     const pidfd = pidfdOpen(pid)
     ours.push(pidfd)
+    if (place.as !== undefined && listens(place.as.facts)) {
+      await passListener({ pid, pidfd: pidfd.fd, state: JSON.parse(state) }, place.as.config, plan, sync.fd, listener?.fd)
+    }
     return { pid, pidfd, sync, stdout, stderr, [Symbol.dispose]: close }
   } catch (cause) {
     close()
@@ -155,6 +162,28 @@ async function hookPidOf(spawned: number, plan: Plan, sync: number): Promise<num
   waitPid(spawned, { hang: true })
   if (message?.kind === 'initPid') return message.value
   throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+}
+
+/** The filter of the container's process notifies: of the hook, too. */
+async function passListener(
+  process: NotifyingProcess & { readonly pidfd: number },
+  { linux }: Config,
+  plan: Plan,
+  sync: number,
+  socket: number | undefined
+): Promise<void> {
+  const message = await nextMessage(sync, uninterrupted)
+  try {
+    if (message?.kind !== 'listener')
+      throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+    const { passOn } = await import('../seccomp/notify.ts')
+    passOn(socket === undefined ? { number: message.value } : { socket }, linux?.seccomp ?? {}, process)
+  } catch (cause) {
+    killGroup(process.pid)
+    waitPid(process.pid, { hang: true })
+    throw cause
+  }
+  answer(sync)
 }
 
 const describe = (plan: Plan, step: number, errno: number): string =>

@@ -10,6 +10,7 @@ import { syscall } from '../linux/ffi.ts'
 import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
 import type { Plan } from '../plan/step.ts'
+import type { ListenerSource } from '../seccomp/notify.ts'
 import type { CgroupAdmission } from './cgroup.ts'
 import { deathOf, stepFailure } from './failure.ts'
 import { writeIdMaps } from './idmaps.ts'
@@ -69,14 +70,15 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   const { plan, config, cgroup, admission } = what
   const [ours, theirs] = socketpairSeqpacket()
   const sync = work.use(ours)
-  const first = start(what, theirs)
+  const listener = plan.fds.some(({ name }) => name === 'listener') ? socketpairSeqpacket().map((end) => work.use(end)) : undefined
+  const first = start(what, theirs, listener?.[1])
   work.use(first.pidfd)
   const clones = clonesInit(plan)
   const processes: Processes = { first, init: clones ? undefined : first, mayHaveCloned: clones }
   work.undo.add('end the program of the container', () =>
     endProcesses(processes, sync.fd, admission?.isOurs() === false ? undefined : cgroup)
   )
-  const ending = await converse(sync.fd, handlers(what, processes, work), clones, work.interrupt)
+  const ending = await converse(sync.fd, handlers(what, processes, work, listener?.[0]), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') {
     processes.mayHaveCloned = ending.step > plan.steps.findLastIndex(({ call }) => call === 'clone' || call === 'clone3')
@@ -88,9 +90,11 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
 }
 
 /** The child's end is closed here once it was passed on: only then is the program's death the end of file. */
-function start({ plan, named, preserve, detached, directory }: Launch, theirs: OwnedFd): Child {
+function start({ plan, named, preserve, detached, directory }: Launch, theirs: OwnedFd, listener: OwnedFd | undefined): Child {
   using end = theirs
-  return spawnPlan(plan, { ...named, sync: end.fd }, preserve, directory, detached)
+  using listenerEnd = listener
+  const more = listenerEnd === undefined ? {} : { listener: listenerEnd.fd }
+  return spawnPlan(plan, { ...named, ...more, sync: end.fd }, preserve, directory, detached)
 }
 
 async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cgroup) }: Launch): Promise<TsrunError> {
@@ -98,7 +102,8 @@ async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cg
   return died(reap(child.pid))
 }
 
-function handlers(what: Launch, processes: Processes, work: Work): Handlers {
+/** @param listener where the process sends the descriptor of its seccomp notifications; absent when we take it */
+function handlers(what: Launch, processes: Processes, work: Work, listener: OwnedFd | undefined): Handlers {
   const { config, admission } = what
   const init = (): Child => processes.init ?? processes.first
   return {
@@ -112,8 +117,16 @@ function handlers(what: Launch, processes: Processes, work: Work): Handlers {
     cgroup: () => admission?.admit(processes.first.pid),
     maps: () => writeIdMaps(processes.first.pid, config),
     hooks: () => runCreateHooks(what, init(), work),
-    limits: () => setLimits(init().pid, config)
+    limits: () => setLimits(init().pid, config),
+    listener: (number) => passListener(what, init(), listener === undefined ? { number } : { socket: listener.fd })
   }
+}
+
+/** What passes it on is imported only for filters that notify. */
+async function passListener({ config, document }: Launch, process: Child, from: ListenerSource): Promise<void> {
+  const { passOn } = await import('../seccomp/notify.ts')
+  const state = document.status === 'creating' ? { ...document, pid: process.pid } : document
+  passOn(from, config.linux?.seccomp ?? {}, { pid: process.pid, pidfd: process.pidfd.fd, state })
 }
 
 /** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). What runs hooks is imported only for containers that have some. */

@@ -10,7 +10,7 @@ import * as masked from './passes/masked.ts'
 import * as mounts from './passes/mounts.ts'
 import * as namespaces from './passes/namespaces.ts'
 import * as rootfs from './passes/rootfs.ts'
-import { seccomp } from './passes/seccomp.ts'
+import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
 import { askRuntime, orphaned } from './passes/sync.ts'
 import { sysctls } from './passes/sysctl.ts'
@@ -85,6 +85,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['directory, as the user', command.reenterWorkingDirectory, always],
   ['lookup', command.findCommand, always], // as the user, and before ready: create tells what is missing
   ['file mode mask', identity.umask, always],
+  ['seccomp, with a listener', listeningSeccomp, always], // the last before ready: the runtime passes the listener on
   ['ready', command.ready, always],
   ['start', command.waitForStart, always],
   ['tight limits', identity.tightLimits, always], // no descriptor is opened from here on

@@ -108,6 +108,14 @@ export interface Example {
   readonly options: Partial<PlanOptions>
 }
 
+/** What a process can be given beside the usual. */
+const everyProcessField: Config = {
+  ociVersion: '1.3.0',
+  root: { path: 'rootfs' },
+  process: { cwd: '/', args: ['/bin/true'], env: ['HOME=/'], user: { uid: 1000, gid: 1000 } },
+  linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] }
+}
+
 /** By the name of the golden file. */
 export const examples: Readonly<Record<string, Example>> = {
   default: { config: specDocument({ rootless: false, euid: 0, egid: 0, cgroupV2: false }), facts: {}, options: {} },
@@ -128,6 +136,11 @@ export const examples: Readonly<Record<string, Example>> = {
     config: everyMount,
     facts: { sources: { 7: { path: '/srv/data', kind: 'directory' }, 8: { path: '/etc/resolv.conf', kind: 'other' } } },
     options: { consoleSocket: false, release: 'sync' }
+  },
+  process: {
+    config: everyProcessField,
+    facts: { seccomp: { filter: new Uint8Array(16), flags: 8, listener: true } },
+    options: { consoleSocket: false }
   },
   'no-pivot': {
     config: {

@@ -94,6 +94,7 @@ const examples: Readonly<Record<string, Example>> = {
       setgroupsDenied: true,
       join: ['pid', 'user', 'cgroup'],
       ownRoot: true,
+      seccomp: { filter: new Uint8Array(16), flags: 8, listener: true },
       cgroups: [
         { ...UNIFIED, optional: true },
         { directory: '/sys/fs/cgroup/pids/box', controllers: ['pids'], file: 'tasks', optional: true }

@@ -8,13 +8,14 @@ import type { Config, Namespace, Process } from '../config/types.ts'
 import { commandCandidates } from './environment.ts'
 import type { CgroupJoin, ProcessFacts, ProcessOptions } from './facts.ts'
 import { fdNumber, type ProcessInput, slots } from './input.ts'
+import { sendsListener } from './listener.ts'
 import * as affinity from './passes/affinity.ts'
 import * as command from './passes/command.ts'
 import * as host from './passes/host.ts'
 import * as identity from './passes/identity.ts'
 import * as join from './passes/join.ts'
 import * as joinCgroup from './passes/join-cgroup.ts'
-import { seccomp } from './passes/seccomp.ts'
+import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
 import { orphaned } from './passes/sync.ts'
 import * as terminal from './passes/terminal.ts'
@@ -78,6 +79,7 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['directory, as the user', command.reenterWorkingDirectory],
   ['lookup', command.findCommand], // as the user
   ['file mode mask', identity.umask],
+  ['seccomp, with a listener', listeningSeccomp], // the last before ready: the runtime passes the listener on
   ['ready', command.ready],
   ['tight limits', identity.tightLimits], // no descriptor is opened from here on
   ['seccomp', seccomp], // the last: a strict filter lets nothing else through
@@ -118,7 +120,10 @@ function joinedNamespaces(types: readonly NamespaceType[], config: Config): Exec
   return Object.fromEntries(types.map((type) => [type, entry(type)]))
 }
 
-function programFds({ ownRoot }: ExecFacts, { preserveFds, consoleSocket }: ProcessOptions): readonly ProgramFd[] {
-  const names = ['sync', 'init', ...(ownRoot ? ['root'] : []), ...(consoleSocket ? ['console'] : [])]
+function programFds(facts: ExecFacts, { preserveFds, consoleSocket }: ProcessOptions): readonly ProgramFd[] {
+  const names = ['sync', 'init']
+  if (facts.ownRoot) names.push('root')
+  if (consoleSocket) names.push('console')
+  if (sendsListener(facts)) names.push('listener')
   return names.map((name, i) => ({ name, fd: 3 + preserveFds + i }))
 }

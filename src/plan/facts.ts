@@ -55,7 +55,12 @@ export interface ProcessFacts {
   /** True when the caller is not root in the initial user namespace or lacks its rights: writes to cgroups and maps may be refused. */
   readonly rootless: boolean
   /** `linux.seccomp`, compiled (seccomp/compile.ts): struct sock_filter[], and the flags of seccomp(2). */
-  readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number }
+  readonly seccomp?: {
+    readonly filter: Uint8Array
+    readonly flags: number
+    /** Loading it gives a descriptor of notifications, which the runtime passes on. */
+    readonly listener?: boolean
+  }
   /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
   readonly home: string
   /** Number of the last capability, from /proc/sys/kernel/cap_last_cap. */

@@ -11,12 +11,14 @@ import type { Config, Hook } from '../config/types.ts'
 import type { ExecFacts } from './exec.ts'
 import type { ProcessOptions } from './facts.ts'
 import type { ProcessInput } from './input.ts'
+import { listens, sendsListener } from './listener.ts'
 import { writeFile } from './passes/host.ts'
 import * as identity from './passes/identity.ts'
-import { seccomp } from './passes/seccomp.ts'
+import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
+import { orphaned } from './passes/sync.ts'
 import { encodeNotice } from './protocol.ts'
-import { bytes, type Plan, type Slot, type Step, slot, text } from './step.ts'
+import { bytes, type Plan, type ProgramFd, type Slot, type Step, slot, text } from './step.ts'
 import { stringArray } from './structs.ts'
 
 /** Whose rights a hook gets that is a file of the container: those of the container's process, and no more. */
@@ -58,12 +60,20 @@ export function compileHook(hook: Hook, facts: HookFacts): Plan {
       ...enter(facts),
       ...group(facts),
       ...directory(facts),
-      ...execute(hook, facts)
+      ...execute(hook, facts),
+      ...(waitsForListener(facts) ? orphaned() : [])
     ],
-    fds: [{ name: 'sync', fd: SYNC }, ...(facts.join.length === 0 ? [] : [{ name: 'init', fd: INIT }])],
+    fds: programFds(facts),
     report,
     reportFd: SYNC
   })
+}
+
+const waitsForListener = ({ as }: HookFacts): boolean => as !== undefined && listens(as.facts)
+
+function programFds({ join, as }: HookFacts): readonly ProgramFd[] {
+  const names = ['sync', ...(join.length === 0 ? [] : ['init']), ...(as !== undefined && sendsListener(as.facts) ? ['listener'] : [])]
+  return names.map((name, i) => ({ name, fd: SYNC + i }))
 }
 
 /** Whoever else is in the container cannot trace it while it has more rights than they have. */
@@ -146,17 +156,18 @@ const enter = ({ as, pointer }: HookFacts): Step[] =>
     }))
 
 /** As for the container's process: ids and capabilities before, the filter after the last thing that it may forbid. */
-function rights({ as, join }: HookFacts): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+function rights(facts: HookFacts): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+  const { as, join } = facts
   if (as === undefined) return { before: [], after: [] }
-  const { config, facts, options } = as
+  const { config, options } = as
   const namespaces = Object.fromEntries(join.map((type) => [type, { type, path: 'init', pointer: '' }]))
   const input: ProcessInput = {
     config,
-    facts,
+    facts: as.facts,
     options: { ...options, preserveFds: 0, consoleSocket: false, extraEnv: [] },
     namespaces,
     candidates: [],
-    fds: []
+    fds: programFds(facts)
   }
   const before = [
     session.sessionKeyring,
@@ -166,7 +177,7 @@ function rights({ as, join }: HookFacts): { readonly before: readonly Step[]; re
     identity.noNewPrivileges,
     identity.umask
   ]
-  return { before: before.flatMap((pass) => pass(input)), after: seccomp(input) }
+  return { before: before.flatMap((pass) => pass(input)), after: [...listeningSeccomp(input), ...seccomp(input)] }
 }
 
 function execute(hook: Hook, facts: HookFacts): Step[] {

@@ -3,6 +3,7 @@ import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
 import type { Config, Mount, Namespace } from '../config/types.ts'
 import { type Candidate, commandCandidates } from './environment.ts'
 import type { HostFacts, PlanOptions, ProcessFacts, ProcessOptions } from './facts.ts'
+import { sendsListener } from './listener.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
 import { type ProgramFd, type Slot, type Step, slot } from './step.ts'
 
@@ -74,13 +75,22 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
     const pointer = index < configured.length ? `/mounts/${index}` : '/mounts/-'
     return { mount, options: parseMountOptions(mount.options), path: components(mount.destination), index, pointer }
   })
-  return { config, facts, options, namespaces, mounts, candidates: commandCandidates(config.process ?? {}), fds: programFds(options) }
+  return {
+    config,
+    facts,
+    options,
+    namespaces,
+    mounts,
+    candidates: commandCandidates(config.process ?? {}),
+    fds: programFds(facts, options)
+  }
 }
 
-function programFds(options: PlanOptions): readonly ProgramFd[] {
+function programFds(facts: HostFacts, options: PlanOptions): readonly ProgramFd[] {
   const names = ['sync']
   if (options.release === 'socket') names.push('start')
   if (options.consoleSocket) names.push('console')
+  if (sendsListener(facts)) names.push('listener')
   return names.map((name, i) => ({ name, fd: 3 + options.preserveFds + i }))
 }
 

@@ -25,7 +25,12 @@ export const Notice = {
   /** Everything is prepared and the command was found. With release `sync`, the answer starts the user's process. */
   ready: 5,
   /** The spawned process waits until it is in its unit of systemd, and the unit's cgroups are there. */
-  cgroup: 6
+  cgroup: 6,
+  /**
+   * The seccomp filter is loaded; value is the number of the descriptor that receives its notifications. Where the runtime may not take it from
+   * the process, it has been sent over the descriptor `listener`. The answer means that it has reached whoever is at `listenerPath`.
+   */
+  listener: 7
 } as const
 
 export type NoticeName = keyof typeof Notice

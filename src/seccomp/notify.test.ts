@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { answer } from '../../test/agent.ts'
 import { planOf, step } from '../../test/run-image.ts'
 import { SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Seccomp } from '../config/types.ts'
 import type { TsrunError } from '../errors/error.ts'
 import { encode } from '../image/encode.ts'
-import { check, syscall } from '../linux/ffi.ts'
-import { waitPid } from '../linux/process.ts'
+import { pidfdOpen, waitPid } from '../linux/process.ts'
 import { accept, listenUnix, readMessage, receiveFd, socketpairSeqpacket, writeAll } from '../linux/socket.ts'
 import { spawnImage } from '../linux/spawn.ts'
 import { bytes, type Plan, type Step, slot } from '../plan/step.ts'
@@ -111,21 +111,6 @@ function notifyingProgram(profile: Seccomp): Plan {
   return planOf(arch, steps)
 }
 
-const SECCOMP_IOCTL_NOTIF_RECV = 0xc050_2100
-const SECCOMP_IOCTL_NOTIF_SEND = 0xc018_2101
-
-/** Receives one notification (struct seccomp_notif, 80 bytes) and answers it with errno `errno` (struct seccomp_notif_resp, 24 bytes). */
-function answer(listener: number, errno: number): { pid: number; call: number; argument: bigint } {
-  const notification = new Uint8Array(80)
-  check(syscall('ioctl', listener, SECCOMP_IOCTL_NOTIF_RECV, notification), 'receive a notification')
-  const view = new DataView(notification.buffer)
-  const response = new Uint8Array(24)
-  response.set(notification.subarray(0, 8))
-  new DataView(response.buffer).setInt32(16, -errno, true)
-  check(syscall('ioctl', listener, SECCOMP_IOCTL_NOTIF_SEND, response), 'answer a notification')
-  return { pid: view.getUint32(8, true), call: view.getUint32(16, true), argument: view.getBigUint64(32, true) }
-}
-
 function whyNot(): string | false {
   try {
     return !compileSeccomp({ defaultAction: 'SCMP_ACT_ALLOW' }, { arch })
@@ -148,7 +133,8 @@ t.test('an agent answers for the kernel', { skip: whyNot() }, async (t) => {
   theirs[Symbol.dispose]()
   const number = new DataView(readMessage(sync.fd, 4).slice().buffer).getInt32(0, true)
   {
-    using taken = takeListener(pid, number)
+    using pidfd = pidfdOpen(pid)
+    using taken = takeListener(pidfd.fd, number)
     sendListener(taken.fd, profile, { pid, state })
   }
   using connection = accept(listening.fd)

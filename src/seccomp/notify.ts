@@ -7,7 +7,7 @@ import { listenerFailed } from '../errors/wording.seccomp.ts'
 import { MSG_NOSIGNAL } from '../linux/constants.ts'
 import { type OwnedFd, ownResult } from '../linux/fd.ts'
 import { addressOf, check, keepAlive, syscall } from '../linux/ffi.ts'
-import { connectUnix, writeAll } from '../linux/socket.ts'
+import { connectUnix, receiveFd, writeAll } from '../linux/socket.ts'
 
 /** A process whose filter notifies, as the agent hears of it. */
 export interface NotifyingProcess {
@@ -17,14 +17,29 @@ export interface NotifyingProcess {
   readonly state: Pick<ContainerState, 'ociVersion' | 'id' | 'pid' | 'status' | 'bundle' | 'annotations'>
 }
 
+/** Where the listener is: a descriptor of the process's own, or on its way through a socket that the process has sent it to. */
+export type ListenerSource = { readonly number: number } | { readonly socket: number }
+
 /**
- * Takes the descriptor `fd` of process `pid`, which its filter has given it, as our own (pidfd_getfd(2), since Linux 5.6). The caller owns it.
- * Throws TsrunError `system`: EPERM when we may not trace the process, as without root once it has changed its ids.
+ * Passes the listener of a process, which waits, on to the agent.
+ * @param process `pidfd` stays the caller's
+ * @throws TsrunError `system`
  */
-export function takeListener(pid: number, fd: number): OwnedFd {
-  using pidfd = ownResult(syscall('pidfd_open', pid, 0), `open process ${pid}`)
-  return ownResult(syscall('pidfd_getfd', pidfd.fd, fd, 0), `take the seccomp listener of process ${pid}`)
+export function passOn(
+  from: ListenerSource,
+  profile: Pick<Seccomp, 'listenerPath' | 'listenerMetadata'>,
+  process: NotifyingProcess & { readonly pidfd: number }
+): void {
+  using listener = 'socket' in from ? receiveFd(from.socket).fd : takeListener(process.pidfd, from.number)
+  sendListener(listener.fd, profile, process)
 }
+
+/**
+ * Takes the descriptor `fd` of a process, which its filter has given it, as our own (pidfd_getfd(2), since Linux 5.6). The caller owns it.
+ * @throws TsrunError `system`: EPERM when we may not trace the process, which takes CAP_SYS_PTRACE
+ */
+export const takeListener = (pidfd: number, fd: number): OwnedFd =>
+  ownResult(syscall('pidfd_getfd', pidfd, fd, 0), 'take the seccomp listener of the process')
 
 const EINTR = 4
 

@@ -147,7 +147,7 @@ function inPath(candidate: Candidate, after: number): Step[] {
  */
 export const closeDescriptors: ProcessPass = (input) => {
   const first = 3 + input.options.preserveFds
-  const passed = input.fds.filter(({ name }) => name !== 'sync' && name !== 'start')
+  const passed = input.fds.filter(({ name }) => name !== 'sync' && name !== 'start' && name !== 'listener')
   return [
     {
       call: 'close_range',

@@ -17,8 +17,12 @@ export const tellRuntime = (input: ProcessInput, notice: Bytes, pointer: string,
 })
 
 /** Sends a notice and waits for the answer. End of file instead of one byte: the runtime is gone, and so is the container. */
-export const askRuntime = (input: ProcessInput, notice: NoticeName, pointer: string, says: string): Step[] => [
-  tellRuntime(input, bytes(`{${notice}}`, encodeNotice(notice)), pointer, says),
+export const askRuntime = (input: ProcessInput, notice: NoticeName, pointer: string, says: string): Step[] =>
+  ask(input, bytes(`{${notice}}`, encodeNotice(notice)), pointer, says)
+
+/** The same with the notice's 8 bytes. */
+export const ask = (input: ProcessInput, notice: Bytes, pointer: string, says: string): Step[] => [
+  tellRuntime(input, notice, pointer, says),
   {
     call: 'read',
     args: [fdNumber(input, 'sync'), buffer(1), 1],
