@@ -1,0 +1,45 @@
+/** Makes the image that all checks use, from busybox, in the form that every engine loads. Nothing is pulled. */
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeRootfs } from '../../test/rootfs.ts'
+
+/** Where the image is in an engine's machine, and its name in every engine. */
+export const IMAGE_FILE = '/run/busybox.tar'
+export const IMAGE = 'localhost/busybox:latest'
+
+const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+/** Like a distribution's: engines look users up, and mount over these files. */
+function makeTree(tree: string): void {
+  mkdirSync(tree, { recursive: true })
+  makeRootfs(tree)
+  for (const name of ['run', 'var', 'home', 'usr', 'mnt']) mkdirSync(join(tree, name), { recursive: true })
+  writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada:/home:/bin/sh\n')
+  writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nada:x:1000:\nguests:x:2000:ada\n')
+}
+
+/**
+ * Writes a docker-archive: a layer, its config, and manifest.json.
+ *
+ * @param work a directory that may be filled
+ */
+export function makeImage(work: string): void {
+  const [tree, layout] = [join(work, 'tree'), join(work, 'layout')]
+  makeTree(tree)
+  mkdirSync(layout, { recursive: true })
+  const layer = join(layout, 'layer.tar')
+  execFileSync('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', tree, '-cf', layer, '.'])
+  const config = {
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    config: { Cmd: ['sh'], Env: ['PATH=/usr/local/bin:/usr/bin:/bin'], WorkingDir: '/' },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
+    history: [{ created: '2024-01-01T00:00:00Z', created_by: 'busybox' }]
+  }
+  writeFileSync(join(layout, 'config.json'), JSON.stringify(config))
+  writeFileSync(join(layout, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: [IMAGE], Layers: ['layer.tar'] }]))
+  execFileSync('tar', ['-C', layout, '-cf', IMAGE_FILE, 'manifest.json', 'config.json', 'layer.tar'])
+  rmSync(work, { recursive: true })
+}

@@ -1,0 +1,67 @@
+/** Runs the commands of checks. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Step } from '../../test/engines/check.ts'
+
+/** Functions that all commands may use. */
+const PRELUDE = `
+# With a terminal for standard input and output, whatever they are.
+tty() { script -qec "$*" /dev/null; }
+# Until a command succeeds, for ten seconds.
+wait_for() { for _ in $(seq 100); do if (eval "$1") >/dev/null 2>&1; then return 0; fi; sleep 0.1; done; echo "in vain: $1" >&2; return 1; }
+# A memory cgroup's file by its names in v1 and v2, at a path below the controller.
+`
+
+const STEP_TIMEOUT_MS = 90_000
+
+/** How a command ended. */
+export interface Ended {
+  readonly status: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Runs a shell command. Its output goes to files: a daemon that it has started would hold a pipe open.
+ *
+ * @returns 124 as the status of what took too long
+ */
+export function shell(command: string, env: NodeJS.ProcessEnv, timeoutMs = STEP_TIMEOUT_MS): Ended {
+  const directory = mkdtempSync('/run/tmp/step-')
+  const [out, err] = [join(directory, 'out'), join(directory, 'err')]
+  const [outFd, errFd] = [openSync(out, 'w'), openSync(err, 'w')]
+  const { status, error } = spawnSync('sh', ['-c', PRELUDE + command], {
+    stdio: ['ignore', outFd, errFd],
+    env,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL'
+  })
+  closeSync(outFd)
+  closeSync(errFd)
+  const ended = { stdout: readFileSync(out, 'utf8'), stderr: readFileSync(err, 'utf8') + (error ? `${error.message}\n` : '') }
+  rmSync(directory, { recursive: true })
+  return { status: status ?? 124, ...ended }
+}
+
+const matches = (text: string, wanted: string | RegExp | undefined): boolean =>
+  wanted === undefined || (typeof wanted === 'string' ? text.replaceAll('\r', '').trim() === wanted : wanted.test(text))
+
+function problem({ status = 0, out, err }: Step, ended: Ended): string | undefined {
+  if (ended.status !== status) return `exit status ${ended.status}, not ${status}`
+  if (!matches(ended.stdout, out)) return `standard output is not ${out}`
+  if (!matches(ended.stderr, err)) return `standard error is not ${err}`
+  return undefined
+}
+
+/** Takes one step; returns what is wrong, with all that was seen. */
+export function take(step: Step, env: NodeJS.ProcessEnv): string | undefined {
+  const until = performance.now() + (step.withinS ?? 0) * 1000
+  for (;;) {
+    const ended = shell(step.run, env)
+    const wrong = problem(step, ended)
+    if (wrong === undefined) return undefined
+    if (performance.now() > until) return `${wrong}\n$ ${step.run}\n${ended.stdout}${ended.stderr}`
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+}

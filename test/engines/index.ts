@@ -1,0 +1,5 @@
+/** All engines, in the order of the page. */
+import type { Engine } from './check.ts'
+import { podman } from './podman.ts'
+
+export const engines: readonly Engine[] = [podman]
