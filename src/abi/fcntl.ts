@@ -22,6 +22,7 @@ export const O_PATH = 0o10000000
 export const O_DIRECTORY: Readonly<Record<Architecture, number>> = { x64: 0o200000, arm64: 0o40000 }
 export const O_NOFOLLOW: Readonly<Record<Architecture, number>> = { x64: 0o400000, arm64: 0o100000 }
 
+export const F_GETFD = 1
 export const F_DUPFD_CLOEXEC = 1030
 
 /** linux/openat2.h */
@@ -38,6 +39,7 @@ export const S_IFCHR = 0o020000
 export const S_IFDIR = 0o040000
 export const S_IFBLK = 0o060000
 export const S_IFREG = 0o100000
+export const S_IFLNK = 0o120000
 export const STATX_TYPE = 0x1
 export const STATX_MODE = 0x2
 

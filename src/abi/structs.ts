@@ -204,3 +204,48 @@ export function packSignalSet(signals: readonly number[]): Uint8Array {
   }
   return bytes
 }
+
+/** What statx(2) tells of a file, as far as a copy needs it. */
+export interface FileStatus {
+  readonly uid: number
+  readonly gid: number
+  /** Type and permissions. */
+  readonly mode: number
+  /** Bytes. */
+  readonly size: number
+  /** Modification time. */
+  readonly seconds: bigint
+  readonly nanoseconds: number
+  /** Number of a device. */
+  readonly major: number
+  readonly minor: number
+}
+
+/** `struct statx` (linux/stat.h). */
+export function unpackStatx(bytes: Uint8Array): FileStatus {
+  const from = view(bytes)
+  return {
+    uid: from.getUint32(20, true),
+    gid: from.getUint32(24, true),
+    mode: from.getUint16(28, true),
+    size: Number(from.getBigUint64(40, true)),
+    seconds: from.getBigInt64(112, true),
+    nanoseconds: from.getUint32(120, true),
+    major: from.getUint32(128, true),
+    minor: from.getUint32(132, true)
+  }
+}
+
+/** The names in `struct linux_dirent64[]` of getdents64(2), without "." and "..": u64 inode, i64 offset, u16 length, u8 type, the name with its NUL. */
+export function unpackDirectory(bytes: Uint8Array): Uint8Array[] {
+  const from = view(bytes)
+  const names: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; at += from.getUint16(at + 16, true)) {
+    const start = at + 19
+    const name = bytes.subarray(start, bytes.indexOf(0, start))
+    if (!isDots(name)) names.push(name)
+  }
+  return names
+}
+
+const isDots = (name: Uint8Array): boolean => name.length <= 2 && name.every((byte) => byte === 0x2e)

@@ -26,6 +26,11 @@ t.test("a file system's options on a bind mount", async (t) => {
   t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'tmpfs', options: ['size=1m'] }] }), [])
 })
 
+t.test('what only a tmpfs can do', async (t) => {
+  t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'proc', options: ['ro', 'tmpcopyup'] }] }), ['/mounts/0/options/1'])
+  t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'tmpfs', options: ['tmpcopyup'] }] }), [])
+})
+
 t.test('mappings of a namespace that is joined', async (t) => {
   t.strictSame(pointers({ linux: { namespaces: [{ type: 'user', path: '/u' }], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] } }), [
     '/linux/uidMappings'

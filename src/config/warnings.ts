@@ -13,6 +13,7 @@ export const warnings = (config: Config): readonly Problem[] => [
   ...unknownCapabilities(config.process?.capabilities ?? {}),
   ...relativeDestinations(config),
   ...bindData(config),
+  ...idleOptions(config),
   ...joinedMappings(config),
   ...misspeltNames(config, 'Config', [])
 ]
@@ -51,6 +52,21 @@ const bindData = ({ mounts }: Config): readonly Problem[] =>
       message: `ignoring ${show(option)}: bind mounts cannot have any filesystem-specific options applied`
     }))
   })
+
+/** As with runc. */
+const idleOptions = ({ mounts }: Config): readonly Problem[] =>
+  (mounts ?? []).flatMap(({ type, options }, i) =>
+    (options ?? []).flatMap((option, k) =>
+      option === 'tmpcopyup' && type !== 'tmpfs'
+        ? [
+            {
+              pointer: pointer('mounts', i, 'options', k),
+              message: `ignoring "tmpcopyup": only a tmpfs can be filled, not ${show(type ?? '')}`
+            }
+          ]
+        : []
+    )
+  )
 
 /** The maps of a namespace that exists cannot be changed. */
 function joinedMappings({ linux }: Config): readonly Problem[] {

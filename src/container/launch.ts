@@ -78,7 +78,7 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   work.undo.add('end the program of the container', () =>
     endProcesses(processes, sync.fd, admission?.isOurs() === false ? undefined : cgroup)
   )
-  const ending = await converse(sync.fd, handlers(what, processes, work, listener?.[0]), clones, work.interrupt)
+  const ending = await converse(sync.fd, handlers(what, processes, sync.fd, work, listener?.[0]), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') {
     processes.mayHaveCloned = ending.step > plan.steps.findLastIndex(({ call }) => call === 'clone' || call === 'clone3')
@@ -103,7 +103,7 @@ async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cg
 }
 
 /** @param listener where the process sends the descriptor of its seccomp notifications; absent when we take it */
-function handlers(what: Launch, processes: Processes, work: Work, listener: OwnedFd | undefined): Handlers {
+function handlers(what: Launch, processes: Processes, sync: number, work: Work, listener: OwnedFd | undefined): Handlers {
   const { config, admission } = what
   const init = (): Child => processes.init ?? processes.first
   return {
@@ -116,6 +116,7 @@ function handlers(what: Launch, processes: Processes, work: Work, listener: Owne
     },
     cgroup: () => admission?.admit(processes.first.pid),
     maps: () => writeIdMaps(processes.first.pid, config),
+    copyUp: (index) => copyUpMount(index, what, sync, work),
     hooks: () => runCreateHooks(what, init(), work),
     limits: () => setLimits(init().pid, config),
     listener: (number) => passListener(what, init(), listener === undefined ? { number } : { socket: listener.fd })
@@ -138,6 +139,13 @@ async function runCreateHooks({ config, document, bundle, rootfs }: Launch, init
   await runHooks('createRuntime', createRuntime, state, { directory: bundle }, interrupt)
   const inside = { pid: init.pid, pidfd: init.pidfd.fd }
   await runHooks('createContainer', createContainer, state, { directory: rootfs, init: inside }, interrupt)
+}
+
+/** What copies is imported only for containers that want it. */
+async function copyUpMount(index: number, { config }: Launch, sync: number, { interrupt, warn }: Work): Promise<void> {
+  const { copyUp } = await import('./copy-up.ts')
+  const { destination, options = [] } = config.mounts![index]!
+  await copyUp({ destination, pointer: `/mounts/${index}/options/${options.indexOf('tmpcopyup')}`, sync, interrupt, warn })
 }
 
 function setLimits(pid: number, config: Config): void {

@@ -142,6 +142,20 @@ export const examples: Readonly<Record<string, Example>> = {
     facts: { seccomp: { filter: new Uint8Array(16), flags: 8, listener: true } },
     options: { consoleSocket: false }
   },
+  'copy-up': {
+    config: {
+      ociVersion: '1.3.0',
+      root: { path: 'rootfs' },
+      process: { cwd: '/', args: ['/bin/true'], env: ['HOME=/'] },
+      mounts: [
+        { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['rw', 'nosuid', 'nodev', 'tmpcopyup'] },
+        { destination: '/run/sub', type: 'tmpfs', source: 'tmpfs', options: ['ro', 'mode=700,size=1m', 'tmpcopyup'] }
+      ],
+      linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] }
+    },
+    facts: {},
+    options: { consoleSocket: false }
+  },
   'no-pivot': {
     config: {
       ...everyMount,

@@ -91,6 +91,8 @@ const ARGUMENTS: Readonly<Partial<Record<SyscallName, readonly Printer[]>>> = {
   mkdirat: [fd, pointer, octal],
   mknodat: [fd, pointer, mode, hex],
   fchownat: [fd, pointer, decimal, decimal, at],
+  utimensat: [fd, pointer, pointer, at],
+  fchmod: [fd, octal],
   umask: [octal],
   unshare: [namespaces],
   setns: [fd, namespaces],

@@ -30,7 +30,9 @@ export const Notice = {
    * The seccomp filter is loaded; value is the number of the descriptor that receives its notifications. Where the runtime may not take it from
    * the process, it has been sent over the descriptor `listener`. The answer means that it has reached whoever is at `listenerPath`.
    */
-  listener: 7
+  listener: 7,
+  /** Init waits to be told, call by call, how a directory is copied up into a tmpfs (hands.ts); value is the index of the mount. */
+  copyUp: 8
 } as const
 
 export type NoticeName = keyof typeof Notice

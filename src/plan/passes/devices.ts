@@ -100,7 +100,7 @@ function makeNode(input: Input, directory: Slot, node: Node, path: string): Step
 const FORMAT = { c: S_IFCHR, u: S_IFCHR, b: S_IFBLK, p: S_IFIFO } as const
 
 /** The kernel's encoding of a device number (linux/kdev_t.h, new_encode_dev). */
-const encodeDevice = (major: number, minor: number): number => (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12) | 0
+export const encodeDevice = (major: number, minor: number): number => (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12) | 0
 
 function realNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
   const { pointer } = node

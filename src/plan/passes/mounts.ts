@@ -9,6 +9,7 @@ import { type MountOptions, needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
+import { copyUp } from './copy-up.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem, type FileSystem, reconfigure } from './filesystem.ts'
 import { isMadeInside, makeInside, mountPointKind } from './fresh.ts'
@@ -23,7 +24,7 @@ function mountOne(input: Input, entry: MountEntry): Step[] {
   if (entry.options.remount) return remount(input, entry)
   if (isBind(entry)) return bind(input, entry)
   if (entry.mount.type === 'cgroup' || entry.mount.type === 'cgroup2') return cgroupMount(input, entry)
-  return needsOldApi(entry.options) ? oldFileSystem(input, entry) : fileSystem(input, entry)
+  return needsOldApi(entry.options) && !copiesUp(entry) ? oldFileSystem(input, entry) : fileSystem(input, entry)
 }
 
 const quoted = (s: string | undefined): string => JSON.stringify(s ?? '')
@@ -181,11 +182,19 @@ function changeFileSystem(entry: MountEntry): Step[] {
 
 // ---------------------------------------------------------------- file systems
 
-/** What the options of a mount say to the file system. `silent` is about messages of the kernel only. */
-const settingsOf = ({ options, pointer }: MountEntry): Required<Pick<FileSystem, 'superblock' | 'data'>> => ({
-  superblock: options.superblock.filter((name) => name !== 'silent'),
-  data: options.data.map(({ option, index }) => ({ option, pointer: `${pointer}/options/${index}` }))
+/** Flags that fsconfig(2) does not know: one is about messages of the kernel only, the others every tmpfs has, which alone comes here with them. */
+const OLD_ONLY = new Set(['silent', 'iversion', 'posixacl'])
+
+/** What the options of a mount say to the file system. */
+const settingsOf = ({ mount, options, pointer }: MountEntry): Required<Pick<FileSystem, 'superblock' | 'data'>> => ({
+  superblock: options.superblock.filter((name) => !OLD_ONLY.has(name)),
+  data: options.data.flatMap(({ option, index }) =>
+    (mount.type === 'tmpfs' ? splitOptions(option) : [option]).map((each) => ({ option: each, pointer: `${pointer}/options/${index}` }))
+  )
 })
+
+/** Several options of a tmpfs in one string, as mount(8) takes them; the list of nodes in `mpol` has commas of its own. */
+const splitOptions = (option: string): string[] => option.split(/,(?=[a-z])/)
 
 function fileSystem(input: Input, entry: MountEntry): Step[] {
   const { mount, options, pointer } = entry
@@ -208,6 +217,7 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
     }),
     ...makeInside(input, entry, made),
     ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
+    ...(copiesUp(entry) ? copyUp(input, entry, target, made) : []),
     ...attributes(input, entry, made, { set: 0, clear: 0 }),
     ...moveOnto(input, entry, made)
   ]
@@ -220,6 +230,9 @@ const directory = slot('directory')
 /** A tmpfs without a mode takes that of the directory it covers, as in runc: /tmp stays 1777. */
 const inheritsMode = ({ mount, options }: MountEntry): boolean =>
   mount.type === 'tmpfs' && !options.data.some(({ option }) => option.startsWith('mode='))
+
+/** Only a tmpfs can be filled; on other file systems runc ignores the option as well. */
+const copiesUp = ({ mount, options }: MountEntry): boolean => mount.type === 'tmpfs' && options.extensions.includes('tmpcopyup')
 
 function inheritMode(input: Input, entry: MountEntry): Step[] {
   const says = `set the mode of ${quoted(entry.mount.destination)}`
