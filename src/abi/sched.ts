@@ -26,3 +26,27 @@ export const NAMESPACE_FLAGS = {
 } as const
 
 export type NamespaceType = keyof typeof NAMESPACE_FLAGS
+
+/** Policies and flags of sched_setattr(2), by the spec's names (config.md#linux-process). The kernel reserves SCHED_ISO and refuses it. */
+export const SCHEDULER_POLICIES = {
+  SCHED_OTHER: 0,
+  SCHED_FIFO: 1,
+  SCHED_RR: 2,
+  SCHED_BATCH: 3,
+  SCHED_ISO: 4,
+  SCHED_IDLE: 5,
+  SCHED_DEADLINE: 6
+} as const
+
+export const SCHEDULER_FLAGS = {
+  SCHED_FLAG_RESET_ON_FORK: 0x01,
+  SCHED_FLAG_RECLAIM: 0x02,
+  SCHED_FLAG_DL_OVERRUN: 0x04,
+  SCHED_FLAG_KEEP_POLICY: 0x08,
+  SCHED_FLAG_KEEP_PARAMS: 0x10,
+  SCHED_FLAG_UTIL_CLAMP_MIN: 0x20,
+  SCHED_FLAG_UTIL_CLAMP_MAX: 0x40
+} as const
+
+/** Bytes of struct sched_attr with its members sched_util_min and sched_util_max (Linux 5.3). */
+export const SCHED_ATTR_SIZE_VER1 = 56

@@ -22,14 +22,9 @@ const asks = (value: unknown): boolean =>
   value !== '' && value !== false && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 
 const rows: readonly Unsupported[] = [
-  { at: '/process/scheduler', says: 'setting the scheduler is not supported yet' },
-  { at: '/process/ioPriority', says: 'setting the I/O priority is not supported yet' },
-  { at: '/process/apparmorProfile', says: 'AppArmor profiles are not supported yet' },
-  { at: '/process/selinuxLabel', says: 'SELinux labels are not supported yet' },
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },
   { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: () => true },
   { at: '/linux/netDevices', says: 'moving network devices is not supported yet' },
-  { at: '/linux/memoryPolicy', says: 'setting the NUMA memory policy is not supported yet' },
   { at: '/linux/personality/flags', says: 'flags of the personality are not supported' },
   { at: '/mounts/*/uidMappings', says: 'idmapped mounts are not supported yet' },
   { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },

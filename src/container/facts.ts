@@ -66,6 +66,7 @@ export async function readProcessFacts({
   rootless,
   log
 }: Pick<FactsInput, 'config' | 'rootless' | 'log'>): Promise<Omit<ProcessFacts, 'home' | 'setgroupsDenied'>> {
+  await refuseMissingModules(config)
   const nofile = callerLimits().nofile
   const seccomp = config.linux?.seccomp === undefined ? undefined : await compiledFilter(config.linux.seccomp, log)
   return {
@@ -76,6 +77,13 @@ export async function readProcessFacts({
     ...(nofile === undefined ? {} : { callerNofile: nofile }),
     ...(seccomp === undefined ? {} : { seccomp })
   }
+}
+
+/** Imported only for processes that have a label. */
+async function refuseMissingModules({ process }: Config): Promise<void> {
+  if (!process?.apparmorProfile && !process?.selinuxLabel) return
+  const { checkLabels } = await import('./labels.ts')
+  checkLabels(process)
 }
 
 /** Imported only for containers that have a filter: libseccomp takes a while to load. */

@@ -6,9 +6,11 @@ import * as command from './passes/command.ts'
 import * as devices from './passes/devices.ts'
 import * as host from './passes/host.ts'
 import * as identity from './passes/identity.ts'
+import { labels } from './passes/labels.ts'
 import * as masked from './passes/masked.ts'
 import * as mounts from './passes/mounts.ts'
 import * as namespaces from './passes/namespaces.ts'
+import * as priority from './passes/priority.ts'
 import * as rootfs from './passes/rootfs.ts'
 import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
@@ -32,6 +34,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   // The spawned process, on the host.
   ['umask', host.clearUmask, always], // modes of devices and directories are exact
   ['oom score', host.oomScoreAdj, always], // needs the host's rights and the host's /proc
+  ['security labels', labels, always], // by the host's /proc; before no_new_privs, which would forbid it
   ['namespace paths', namespaces.openNamespaces, always], // before any of them changes what a path means
   ['unit', host.waitForUnit, always], // before its cgroups are looked for
   ['optional cgroups', host.joinOptionalCgroups, always],
@@ -76,6 +79,9 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['stream owner', identity.ownStreams, always],
   ['descriptors', command.closeDescriptors, always], // before the first path that the container can bend: some lead to the host (CVE-2024-21626)
   ['limits', identity.resourceLimits, always], // needs CAP_SYS_RESOURCE
+  ['scheduler', priority.scheduler, always], // needs CAP_SYS_NICE
+  ['I/O priority', priority.ioPriority, always],
+  ['memory policy', priority.memoryPolicy, always], // in the cpuset that its nodes must be in
   ['personality', identity.personality, always],
   ['directory, as root', command.enterWorkingDirectory, always],
   ['bounding set', identity.boundingSet, always], // needs CAP_SETPCAP

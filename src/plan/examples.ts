@@ -112,8 +112,26 @@ export interface Example {
 const everyProcessField: Config = {
   ociVersion: '1.3.0',
   root: { path: 'rootfs' },
-  process: { cwd: '/', args: ['/bin/true'], env: ['HOME=/'], user: { uid: 1000, gid: 1000 } },
-  linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }] }
+  process: {
+    cwd: '/',
+    args: ['/bin/true'],
+    env: ['HOME=/'],
+    user: { uid: 1000, gid: 1000 },
+    apparmorProfile: 'box',
+    selinuxLabel: 'system_u:system_r:container_t:s0:c1,c2',
+    scheduler: {
+      policy: 'SCHED_DEADLINE',
+      flags: ['SCHED_FLAG_RESET_ON_FORK', 'SCHED_FLAG_RECLAIM'],
+      runtime: 10_000_000,
+      deadline: 6_000_000_000,
+      period: 6_000_000_000
+    },
+    ioPriority: { class: 'IOPRIO_CLASS_BE', priority: 7 }
+  },
+  linux: {
+    namespaces: [{ type: 'mount' }, { type: 'pid' }],
+    memoryPolicy: { mode: 'MPOL_INTERLEAVE', nodes: '0-1,3', flags: ['MPOL_F_STATIC_NODES'] }
+  }
 }
 
 /** By the name of the golden file. */

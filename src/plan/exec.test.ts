@@ -7,11 +7,11 @@ import { specDocument } from '../config/spec.ts'
 import type { Config, Process } from '../config/types.ts'
 import { decode } from '../image/decode.ts'
 import { encode } from '../image/encode.ts'
+import { bitSet } from './bit-set.ts'
 import { checkPlan } from './check.ts'
 import { compileExec, type ExecFacts } from './exec.ts'
 import type { ProcessOptions } from './facts.ts'
 import { explainPlan, formatPlan } from './format.ts'
-import { cpuMask } from './passes/affinity.ts'
 
 const facts = (arch: Architecture, more: Partial<ExecFacts> = {}): ExecFacts => ({
   arch,
@@ -75,6 +75,8 @@ const examples: Readonly<Record<string, Example>> = {
       rlimits: [{ type: 'RLIMIT_NOFILE', soft: 10, hard: 20 }],
       capabilities: { bounding: ['CAP_KILL'] },
       execCPUAffinity: { initial: '0', final: '1-3,5' },
+      apparmorProfile: 'box',
+      scheduler: { policy: 'SCHED_BATCH', nice: -5 },
       oomScoreAdj: 100
     },
     config: spec(true),
@@ -158,7 +160,7 @@ t.test('the cgroup namespace is joined by whoever is in its cgroup', async (t) =
 
 t.test('lists of CPUs', async (t) => {
   const cpus = (list: string): number[] | undefined => {
-    const mask = cpuMask(list)
+    const mask = bitSet(list)
     return mask && [...mask].flatMap((byte, i) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => byte & (1 << bit)).map((bit) => i * 8 + bit))
   }
   t.same(cpus('0'), [0])

@@ -15,6 +15,8 @@ import * as host from './passes/host.ts'
 import * as identity from './passes/identity.ts'
 import * as join from './passes/join.ts'
 import * as joinCgroup from './passes/join-cgroup.ts'
+import { labels } from './passes/labels.ts'
+import * as priority from './passes/priority.ts'
 import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
 import { orphaned } from './passes/sync.ts'
@@ -48,6 +50,7 @@ export type ExecPass = (input: ExecInput) => readonly Step[]
 const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   // The spawned process, on the host.
   ['oom score', host.oomScoreAdj], // needs the host's rights and the host's /proc
+  ['security labels', labels], // by the host's /proc; before no_new_privs, which would forbid it
   ['undumpable', join.undumpable], // before anything of the container can look at it (CVE-2016-9962)
   ['initial affinity', affinity.initialAffinity], // before the container's cpuset narrows it
   ['unit', joinCgroup.waitForUnit], // it may be what gives the right to join the cgroups below it
@@ -70,6 +73,9 @@ const passes: readonly (readonly [name: string, pass: ExecPass])[] = [
   ['stream owner', identity.ownStreams],
   ['descriptors', command.closeDescriptors], // before the first path that the container can bend (CVE-2024-21626)
   ['limits', identity.resourceLimits], // needs CAP_SYS_RESOURCE
+  ['scheduler', priority.scheduler], // needs CAP_SYS_NICE
+  ['I/O priority', priority.ioPriority],
+  ['memory policy', priority.memoryPolicy], // in the cpuset that its nodes must be in
   ['personality', identity.personality],
   ['directory, as root', command.enterWorkingDirectory],
   ['bounding set', identity.boundingSet], // needs CAP_SETPCAP

@@ -14,6 +14,7 @@ import type { ProcessInput } from './input.ts'
 import { listens, sendsListener } from './listener.ts'
 import { writeFile } from './passes/host.ts'
 import * as identity from './passes/identity.ts'
+import { labels } from './passes/labels.ts'
 import { listeningSeccomp, seccomp } from './passes/seccomp.ts'
 import * as session from './passes/session.ts'
 import { orphaned } from './passes/sync.ts'
@@ -53,6 +54,7 @@ export function compileHook(hook: Hook, facts: HookFacts): Plan {
   return Object.freeze({
     arch: facts.arch,
     steps: [
+      ...label(facts),
       ...undumpable(facts),
       ...enterable(facts),
       ...join(facts),
@@ -74,6 +76,11 @@ const waitsForListener = ({ as }: HookFacts): boolean => as !== undefined && lis
 function programFds({ join, as }: HookFacts): readonly ProgramFd[] {
   const names = ['sync', ...(join.length === 0 ? [] : ['init']), ...(as !== undefined && sendsListener(as.facts) ? ['listener'] : [])]
   return names.map((name, i) => ({ name, fd: SYNC + i }))
+}
+
+const label = (facts: HookFacts): readonly Step[] => {
+  const input = processInput(facts)
+  return input === undefined ? [] : labels(input)
 }
 
 /** Whoever else is in the container cannot trace it while it has more rights than they have. */
@@ -155,13 +162,13 @@ const enter = ({ as, pointer }: HookFacts): Step[] =>
       says: `join the cgroup ${JSON.stringify(directory)}`
     }))
 
-/** As for the container's process: ids and capabilities before, the filter after the last thing that it may forbid. */
-function rights(facts: HookFacts): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+/** What the passes of a process see; undefined for a file of the host. */
+function processInput(facts: HookFacts): ProcessInput | undefined {
   const { as, join } = facts
-  if (as === undefined) return { before: [], after: [] }
+  if (as === undefined) return undefined
   const { config, options } = as
   const namespaces = Object.fromEntries(join.map((type) => [type, { type, path: 'init', pointer: '' }]))
-  const input: ProcessInput = {
+  return {
     config,
     facts: as.facts,
     options: { ...options, preserveFds: 0, consoleSocket: false, extraEnv: [] },
@@ -169,6 +176,12 @@ function rights(facts: HookFacts): { readonly before: readonly Step[]; readonly 
     candidates: [],
     fds: programFds(facts)
   }
+}
+
+/** As for the container's process: ids and capabilities before, the filter after the last thing that it may forbid. */
+function rights(facts: HookFacts): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+  const input = processInput(facts)
+  if (input === undefined) return { before: [], after: [] }
   const before = [
     session.sessionKeyring,
     identity.boundingSet,

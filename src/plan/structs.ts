@@ -1,4 +1,5 @@
 /** Structures that the kernel reads or fills, as `Bytes` with their printed form. All little-endian, as both architectures are. */
+import { SCHED_ATTR_SIZE_VER1 } from '../abi/sched.ts'
 import { CAP_HEADER_VERSION } from './capabilities.ts'
 import { type Bytes, bytes, type Slot, type Text, text } from './step.ts'
 
@@ -69,6 +70,23 @@ export function capData(effective: bigint, permitted: bigint, inheritable: bigin
   const content = words(...sets.map(low), ...sets.map(high))
   const show = (set: bigint): string => `0x${set.toString(16)}`
   return bytes(`{effective=${show(effective)}, permitted=${show(permitted)}, inheritable=${show(inheritable)}}`, content)
+}
+
+/** What struct sched_attr holds; `times` are runtime, deadline and period in nanoseconds. */
+export interface SchedAttr {
+  readonly policy: number
+  readonly flags: number
+  readonly nice: number
+  readonly priority: number
+  readonly times: readonly [bigint, bigint, bigint]
+}
+
+/** struct sched_attr of sched_setattr(2); utilization clamps are 0. */
+export function schedAttr({ policy, flags, nice, priority, times }: SchedAttr, shows: string): Bytes {
+  return bytes(
+    shows,
+    words(SCHED_ATTR_SIZE_VER1, policy, flags, 0, nice, priority, ...times.flatMap((time) => [low(time), high(time)]), 0, 0)
+  )
 }
 
 /** struct ifreq of netdevice(7) with a name and flags. */

@@ -23,7 +23,7 @@ export function writeFile(path: string, content: string, pointer: string, says: 
       says,
       ...(on === undefined ? {} : { on: skipBoth(on) })
     },
-    { call: 'write', args: [file, text(content), content.length], pointer, says, ...tolerant },
+    { call: 'write', args: [file, text(content), new TextEncoder().encode(content).length], pointer, says, ...tolerant },
     close(file, pointer)
   ]
 }

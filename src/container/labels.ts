@@ -1,0 +1,21 @@
+/** Whether this machine has the Linux security modules whose labels a process asks for. */
+import { existsSync, readFileSync } from 'node:fs'
+import type { Process } from '../config/types.ts'
+import { noAppArmor, noSelinux } from '../errors/wording.labels.ts'
+
+/** @throws TsrunError `unsupported`: a process without the label would have more rights than its configuration says */
+export function checkLabels({ apparmorProfile, selinuxLabel }: Pick<Process, 'apparmorProfile' | 'selinuxLabel'>): void {
+  if (apparmorProfile && !isAppArmorEnabled()) throw noAppArmor(apparmorProfile)
+  if (selinuxLabel && !isSelinuxEnabled()) throw noSelinux(selinuxLabel)
+}
+
+function isAppArmorEnabled(): boolean {
+  try {
+    return readFileSync('/sys/module/apparmor/parameters/enabled', 'latin1').startsWith('Y')
+  } catch {
+    return false
+  }
+}
+
+/** Its file system is mounted here by whatever loads the policy (selinux(8)). */
+const isSelinuxEnabled = (): boolean => existsSync('/sys/fs/selinux/enforce')
