@@ -119,6 +119,7 @@ function handlers(what: Launch, processes: Processes, sync: number, work: Work, 
     copyUp: (index) => copyUpMount(index, what, sync, work),
     hooks: () => runCreateHooks(what, init(), work),
     limits: () => setLimits(init().pid, config),
+    network: async () => (await import('./net-devices.ts')).moveDevices(config.linux?.netDevices ?? {}, init().pid, work),
     listener: (number) => passListener(what, init(), listener === undefined ? { number } : { socket: listener.fd })
   }
 }

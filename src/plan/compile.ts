@@ -53,6 +53,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['session', session.newSession, always],
   ['keyring', session.sessionKeyring, always],
   ['loopback', session.loopback, always],
+  ['network devices', session.networkDevices, always], // before the hooks, which may set up more
   ['names', session.names, always],
   ['propagation', rootfs.propagation, ownMounts], // before the first mount, none of which may reach the host
   ['root', rootfs.bindRoot, ownMounts],

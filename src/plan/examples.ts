@@ -129,7 +129,8 @@ const everyProcessField: Config = {
     ioPriority: { class: 'IOPRIO_CLASS_BE', priority: 7 }
   },
   linux: {
-    namespaces: [{ type: 'mount' }, { type: 'pid' }],
+    namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'network' }],
+    netDevices: { eth0: { name: 'container%d' } },
     memoryPolicy: { mode: 'MPOL_INTERLEAVE', nodes: '0-1,3', flags: ['MPOL_F_STATIC_NODES'] }
   }
 }

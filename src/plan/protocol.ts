@@ -32,7 +32,9 @@ export const Notice = {
    */
   listener: 7,
   /** Init waits to be told, call by call, how a directory is copied up into a tmpfs (hands.ts); value is the index of the mount. */
-  copyUp: 8
+  copyUp: 8,
+  /** Init is in the container's network namespace, and waits for the network devices of the host that the runtime moves there. */
+  network: 9
 } as const
 
 export type NoticeName = keyof typeof Notice

@@ -5,6 +5,7 @@ import { isNew, namespacePointer, type Pass, type ProcessPass } from '../input.t
 import { type Step, slot, text } from '../step.ts'
 import { ifreqFlags } from '../structs.ts'
 import { close } from './files.ts'
+import { askRuntime } from './sync.ts'
 
 /** A session of its own: the caller's terminal is out of reach (TIOCSTI), and a new one can become the controlling one. EPERM: it leads one already. */
 export const newSession: ProcessPass = () => [{ call: 'setsid', args: [], on: { EPERM: 'next' }, pointer: '', says: 'start a session' }]
@@ -48,6 +49,12 @@ export const loopback: Pass = (input) => {
     close(socket, pointer)
   ]
 }
+
+/** Devices are moved by the runtime, which has the rights on both sides. */
+export const networkDevices: Pass = (input) =>
+  Object.keys(input.config.linux?.netDevices ?? {}).length === 0
+    ? []
+    : askRuntime(input, 'network', '/linux/netDevices', 'wait for the network devices')
 
 const byteLength = (s: string): number => new TextEncoder().encode(s).length
 
