@@ -82,8 +82,10 @@ function destinationProblems(mount: Mount, at: string): readonly Problem[] {
 }
 
 function sourceProblems(mount: Mount, i: number): readonly Problem[] {
+  // What is mounted there already has its own.
+  if (mount.options?.includes('remount')) return []
   if (isBind(mount)) return mount.source ? [] : [{ pointer: pointer('mounts', i, 'source'), message: 'must be given for a bind mount' }]
-  if (mount.type || mount.options?.includes('remount')) return []
+  if (mount.type) return []
   return [{ pointer: pointer('mounts', i, 'type'), message: 'must be given unless the options have "bind" or "rbind"' }]
 }
 

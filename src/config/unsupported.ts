@@ -29,8 +29,8 @@ const rows: readonly Unsupported[] = [
   { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },
   {
     at: '/mounts/*/options/*',
-    says: 'the mount options "idmap", "ridmap", "copy-symlink", "src-nofollow" and "dest-nofollow" are not supported yet',
-    when: (option) => /^(?:r?idmap(?:=|$)|(?:copy-symlink|src-nofollow|dest-nofollow)$)/.test(String(option))
+    says: 'the mount options "idmap" and "ridmap" are not supported yet',
+    when: (option) => /^r?idmap(?:=|$)/.test(String(option))
   }
 ]
 

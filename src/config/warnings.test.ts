@@ -31,6 +31,13 @@ t.test('what only a tmpfs can do', async (t) => {
   t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'tmpfs', options: ['tmpcopyup'] }] }), [])
 })
 
+t.test('what only a bind mount can do', async (t) => {
+  for (const option of ['copy-symlink', 'src-nofollow', 'dest-nofollow']) {
+    t.strictSame(pointers({ mounts: [{ destination: '/a', type: 'tmpfs', options: ['ro', option] }] }), ['/mounts/0/options/1'])
+    t.strictSame(pointers({ mounts: [{ destination: '/a', source: '/b', options: [option, 'rbind'] }] }), [])
+  }
+})
+
 t.test('mappings of a namespace that is joined', async (t) => {
   t.strictSame(pointers({ linux: { namespaces: [{ type: 'user', path: '/u' }], uidMappings: [{ containerID: 0, hostID: 0, size: 1 }] } }), [
     '/linux/uidMappings'

@@ -1,12 +1,13 @@
 /** What is odd in a config but no reason to refuse it. */
 import { capabilityNumber } from '../abi/capability.ts'
 import type { Problem } from '../errors/error.ts'
+import { isBindMount } from '../plan/input.ts'
 import { parseMountOptions } from '../plan/mount-options.ts'
 import { SHAPES } from './generated/names.ts'
 import { nearest } from './nearest.ts'
 import { pointer } from './pointer.ts'
 import { show } from './schema.ts'
-import type { Capabilities, Config } from './types.ts'
+import type { Capabilities, Config, Mount } from './types.ts'
 
 /** Everything odd in a config that was accepted, for the log. */
 export const warnings = (config: Config): readonly Problem[] => [
@@ -53,19 +54,25 @@ const bindData = ({ mounts }: Config): readonly Problem[] =>
     }))
   })
 
-/** As with runc. */
+/** Options that mean something for one kind of mount only; other runtimes ignore them elsewhere as well. */
+const IDLE: Readonly<Record<string, readonly [isMeant: (mount: Mount) => boolean, why: string]>> = {
+  tmpcopyup: [({ type }) => type === 'tmpfs', 'only a tmpfs can be filled'],
+  'copy-symlink': [isBind, 'only bind mounts have a source that can be a symlink'],
+  'src-nofollow': [isBind, 'only bind mounts have a source that can be a symlink'],
+  'dest-nofollow': [isBind, 'only bind mounts can be mounted on a symlink']
+}
+
+function isBind({ type, options }: Mount): boolean {
+  return isBindMount(type, parseMountOptions(options))
+}
+
 const idleOptions = ({ mounts }: Config): readonly Problem[] =>
-  (mounts ?? []).flatMap(({ type, options }, i) =>
-    (options ?? []).flatMap((option, k) =>
-      option === 'tmpcopyup' && type !== 'tmpfs'
-        ? [
-            {
-              pointer: pointer('mounts', i, 'options', k),
-              message: `ignoring "tmpcopyup": only a tmpfs can be filled, not ${show(type ?? '')}`
-            }
-          ]
-        : []
-    )
+  (mounts ?? []).flatMap((mount, i) =>
+    (mount.options ?? []).flatMap((option, k) => {
+      const [isMeant, why] = IDLE[option] ?? []
+      if (isMeant === undefined || isMeant(mount)) return []
+      return [{ pointer: pointer('mounts', i, 'options', k), message: `ignoring ${show(option)}: ${why}` }]
+    })
   )
 
 /** The maps of a namespace that exists cannot be changed. */

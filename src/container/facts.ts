@@ -1,5 +1,5 @@
 /** Reads everything that a plan depends on beside the configuration, once. */
-import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
 import type { Config, Mount, Seccomp } from '../config/types.ts'
@@ -8,6 +8,9 @@ import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
 import type { HostFacts, ProcessFacts, SourceFact } from '../plan/facts.ts'
+import { isBindMount } from '../plan/input.ts'
+import { parseMountOptions } from '../plan/mount-options.ts'
+import { directoryOf } from '../plan/passes/files.ts'
 import { leavesShared } from '../plan/passes/rootfs.ts'
 import { danglingPaths } from './dangling.ts'
 import { findHome } from './home.ts'
@@ -44,11 +47,20 @@ export async function readFacts({ config, bundle, rootless, noPivot, log }: Fact
     // Reading mountinfo takes longer on a host with many containers, and only these two ask for it.
     rootfsParentMount: leavesShared(config.linux?.rootfsPropagation) ? mountPointOf(rootfs) : '',
     sources,
-    dangling: danglingPaths(rootfs, [...(config.mounts ?? []).map(({ destination }) => destination), config.process?.cwd ?? '/']),
+    dangling: danglingPaths(rootfs, madePaths(config)),
     procAndSysMounts: noPivot ? mountPoints(['proc', 'sysfs']) : [],
     home: findHome(config, rootfs, sources),
     setgroupsDenied: setgroupsDenied(config, rootless)
   })
+}
+
+/** What is made in the root file system when it is not there. */
+function madePaths({ mounts = [], linux, process }: Config): readonly string[] {
+  const paths = [...mounts.map(({ destination }) => destination), process?.cwd ?? '/']
+  for (const { destination, options = [] } of mounts) {
+    if (options.includes('copy-symlink') || options.includes('dest-nofollow')) paths.push(directoryOf(destination))
+  }
+  return [...paths, ...(linux?.devices ?? []).map(({ path }) => directoryOf(path)).filter((path) => path !== '/dev')]
 }
 
 /** A namespace that is joined may be our own under another name; then what the config wants changed in it would be the host's. */
@@ -143,19 +155,21 @@ function setgroupsDenied(config: Config, rootless: boolean): boolean {
   return inUserNamespace() && readFileSync('/proc/self/setgroups', 'latin1').trim() === 'deny'
 }
 
-const isBind = ({ type, options }: Mount): boolean =>
-  type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind') === true
-
 function bindSources(mounts: readonly Mount[], bundle: string): Readonly<Record<number, SourceFact>> {
   const facts: Record<number, SourceFact> = {}
   for (const [index, mount] of mounts.entries()) {
-    if (isBind(mount)) facts[index] = sourceFact(resolve(bundle, mount.source ?? ''), index)
+    const options = parseMountOptions(mount.options)
+    if (!isBindMount(mount.type, options) || options.remount) continue
+    const itself = options.extensions.some((name) => name === 'copy-symlink' || name === 'src-nofollow')
+    facts[index] = sourceFact(resolve(bundle, mount.source ?? ''), index, itself)
   }
   return facts
 }
 
-function sourceFact(path: string, index: number): SourceFact {
+/** @param itself a symlink at the end is not followed */
+function sourceFact(path: string, index: number, itself: boolean): SourceFact {
   try {
+    if (itself && lstatSync(path).isSymbolicLink()) return { path, kind: 'other', symlink: readlinkSync(path) }
     return { path, kind: statSync(path).isDirectory() ? 'directory' : 'other' }
   } catch (cause) {
     const errno = errnoNameOf(cause)

@@ -45,6 +45,8 @@ export interface SourceFact {
   /** Absolute, after joining relative sources to the bundle. */
   readonly path: string
   readonly kind: 'directory' | 'other' | 'missing'
+  /** Where it leads, if it is a symlink that is mounted or made anew itself (`src-nofollow`, `copy-symlink`); its kind is then `other`. */
+  readonly symlink?: string
   /** Mount attributes (MOUNT_ATTR_*) of the source's mount, for locked flags in a user namespace. */
   readonly attributes?: number
 }

@@ -18,8 +18,11 @@ export interface MountEntry {
 }
 
 /** True for a mount whose type or options say that it is a bind mount. */
-export const isBind = ({ mount, options }: MountEntry): boolean =>
-  options.bind !== undefined || ((mount.type === 'bind' || mount.type === 'rbind') && !options.remount)
+export const isBind = ({ mount, options }: MountEntry): boolean => isBindMount(mount.type, options)
+
+/** The same for one that has no entry. */
+export const isBindMount = (type: string | undefined, options: MountOptions): boolean =>
+  options.bind !== undefined || ((type === 'bind' || type === 'rbind') && !options.remount)
 
 /** What the passes see that init and a process of `exec` have in common. */
 export interface ProcessInput {

@@ -1,5 +1,6 @@
 /** Device nodes (config-linux.md#devices), as the container sees them. */
 import { spawnSync } from 'node:child_process'
+import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Device } from '../../src/config/types.ts'
@@ -61,6 +62,14 @@ t.test('what is there already must be that device', { skip: asRoot }, async (t) 
     t.equal(got, status, stderr)
     if (status === 1) t.match(stderr, /cannot use "\/there", which is there and is another device: .*\[\/linux\/devices\/0\]/)
   }
+})
+
+t.test('in a directory at the end of a symlink to nothing', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = bundleWith(box, 'stat -c %t,%T /run/x/zero', [{ path: '/var/run/x/zero', ...zero }])
+  mkdirSync(join(bundle, 'rootfs/var'))
+  symlinkSync('../run', join(bundle, 'rootfs/var/run'))
+  t.match(box.tsrun('run', '--bundle', bundle, box.id()), { stdout: '1,5\n', stderr: '' })
 })
 
 t.test('one that is listed twice', { skip: asRoot }, async (t) => {

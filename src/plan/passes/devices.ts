@@ -5,7 +5,7 @@ import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OP
 import type { Device } from '../../config/types.ts'
 import { components, type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
-import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
+import { close, directoryOf, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { isFresh } from './fresh.ts'
 
 interface Node {
@@ -62,7 +62,7 @@ function configuredDevice(input: Input, device: Device, pointer: string): Step[]
   const names = components(device.path)
   const node = nodeOf(device, names.at(-1) ?? '', pointer)
   if (names.length === 2 && names[0] === 'dev') return makeNode(input, slots.dev, node, device.path)
-  const directory = `/${names.slice(0, -1).join('/')}`
+  const directory = directoryOf(device.path)
   return [
     ...openInRoot(input, {
       path: directory,

@@ -3,6 +3,7 @@ import {
   AT_EMPTY_PATH,
   O_CLOEXEC,
   O_DIRECTORY,
+  O_NOFOLLOW,
   O_PATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
@@ -36,6 +37,8 @@ export interface InRoot {
   readonly directory?: boolean
   /** No component may be a symlink. */
   readonly noSymlinks?: boolean
+  /** A symlink at the end is opened itself. */
+  readonly noFollow?: boolean
   readonly pointer: string
   readonly says: string
 }
@@ -65,10 +68,19 @@ export function openInRoot(input: Input, want: InRoot): Step[] {
   const open = openStep(input, want)
   if (want.make === undefined) return [{ ...open, on: { ...open.on, ...absentTargets(want) } }]
   // At the end of a symlink to nothing the kernel would make nothing.
-  const end = want.noSymlinks ? undefined : input.facts.dangling?.[want.path]
+  const end = want.noSymlinks ? undefined : danglingEnd(input, want)
   const chain = makeChain(input, end === undefined ? want : { ...want, path: end })
   return [{ ...open, on: { ...open.on, ENOENT: 'next' }, then: { skip: chain.length } }, ...chain]
 }
+
+function danglingEnd({ facts: { dangling = {} } }: Input, { path, noFollow }: InRoot): string | undefined {
+  if (!noFollow) return dangling[path]
+  const parent = dangling[directoryOf(path)]
+  return parent === undefined ? undefined : `${parent}/${components(path).at(-1)}`
+}
+
+/** The directory that holds the last component of a path. */
+export const directoryOf = (path: string): string => `/${components(path).slice(0, -1).join('/')}`
 
 function absentTargets(want: InRoot): NonNullable<Step['on']> {
   return {
@@ -80,13 +92,14 @@ function absentTargets(want: InRoot): NonNullable<Step['on']> {
 const hows = new Map<string, Bytes>()
 
 /** How a path is opened; the few variants are made once. */
-function howOf(arch: Architecture, directory: boolean, noSymlinks: boolean): Bytes {
-  const key = `${arch}${directory ? 'd' : ''}${noSymlinks ? 's' : ''}`
+function howOf(arch: Architecture, directory: boolean, noSymlinks: boolean, noFollow: boolean): Bytes {
+  const key = `${arch}${directory ? 'd' : ''}${noSymlinks ? 's' : ''}${noFollow ? 'n' : ''}`
   let how = hows.get(key)
   if (how === undefined) {
-    const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
+    const shows = `{flags=O_PATH|O_CLOEXEC${directory ? '|O_DIRECTORY' : ''}${noFollow ? '|O_NOFOLLOW' : ''}, resolve=RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS${noSymlinks ? '|RESOLVE_NO_SYMLINKS' : ''}}`
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (noSymlinks ? RESOLVE_NO_SYMLINKS : 0)
-    how = openHow(O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY[arch] : 0), 0, resolve, shows)
+    const flags = O_PATH | O_CLOEXEC | (directory ? O_DIRECTORY[arch] : 0) | (noFollow ? O_NOFOLLOW[arch] : 0)
+    how = openHow(flags, 0, resolve, shows)
     hows.set(key, how)
   }
   return how
@@ -99,7 +112,7 @@ function openStep(input: Input, want: InRoot): Step {
     args: [
       want.from ?? slots.root,
       text(components(want.path).join('/') || '.'),
-      howOf(input.facts.arch, directory, want.noSymlinks === true),
+      howOf(input.facts.arch, directory, want.noSymlinks === true, want.noFollow === true),
       24
     ],
     save: want.into,
@@ -121,7 +134,7 @@ function makeChain(input: Input, want: InRoot): Step[] {
     const path = names.slice(0, i + 1).join('/')
     steps.push(makeStep(parent, name, last ? want.make : 'directory', path, want.pointer))
     const into = last ? want.into : parents[i % 2]!
-    const kind = last ? want : { ...want, make: 'directory' as const, noSymlinks: false }
+    const kind = last ? want : { ...want, make: 'directory' as const, noSymlinks: false, noFollow: false }
     steps.push(openStep(input, { ...kind, path, into }))
     if (parent !== slots.root) steps.push(close(parent, want.pointer))
     parent = into

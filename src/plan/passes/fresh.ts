@@ -43,6 +43,10 @@ export function isFresh(input: Input, path: string): boolean {
 export const mountPointKind = (input: Input, entry: MountEntry): 'directory' | 'file' =>
   isBind(entry) && input.facts.sources[entry.index]?.kind === 'other' ? 'file' : 'directory'
 
+/** True for a bind mount in whose place its source, a symlink, is made anew. */
+export const copiesSymlink = (input: Input, entry: MountEntry): boolean =>
+  isBind(entry) && entry.options.extensions.includes('copy-symlink') && input.facts.sources[entry.index]?.symlink !== undefined
+
 /** Steps that make the mount points that lie in the detached tmpfs `tree`. */
 export function makeInside(input: Input, entry: MountEntry, tree: Slot): Step[] {
   if (!isFreshTmpfs(entry)) return []
@@ -51,7 +55,7 @@ export function makeInside(input: Input, entry: MountEntry, tree: Slot): Step[] 
   const steps: Step[] = []
   for (const later of input.mounts.slice(entry.index + 1)) {
     const { path } = later
-    if (covering(input, path, later.index) !== entry) continue
+    if (copiesSymlink(input, later) || covering(input, path, later.index) !== entry) continue
     const relative = path.slice(top.length)
     for (let depth = 1; depth <= relative.length; depth++) {
       const name = relative.slice(0, depth).join('/')

@@ -2,7 +2,7 @@
  * `mounts`, in their order, with the mount API of Linux 5.2: a file system is configured and mounted detached,
  * and then moved onto a descriptor of its mount point. No path is looked up twice, none outside the root.
  */
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
 import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
 import { type MountOptions, needsOldApi } from '../mount-options.ts'
@@ -12,8 +12,9 @@ import { cgroupMount } from './cgroup-mount.ts'
 import { copyUp } from './copy-up.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem, type FileSystem, reconfigure } from './filesystem.ts'
-import { isMadeInside, makeInside, mountPointKind } from './fresh.ts'
+import { copiesSymlink, isMadeInside, makeInside, mountPointKind } from './fresh.ts'
 import { isHeld, mountOf } from './held.ts'
+import { copySymlink } from './symlink.ts'
 
 const target = slot('target')
 const tree = slot('mount')
@@ -22,6 +23,7 @@ export const mounts: Pass = (input) => input.mounts.flatMap((entry) => mountOne(
 
 function mountOne(input: Input, entry: MountEntry): Step[] {
   if (entry.options.remount) return remount(input, entry)
+  if (copiesSymlink(input, entry)) return copySymlink(input, entry)
   if (isBind(entry)) return bind(input, entry)
   if (entry.mount.type === 'cgroup' || entry.mount.type === 'cgroup2') return cgroupMount(input, entry)
   return needsOldApi(entry.options) && !copiesUp(entry) ? oldFileSystem(input, entry) : fileSystem(input, entry)
@@ -45,6 +47,7 @@ export function openTarget(input: Input, entry: MountEntry): Step[] {
     make: isMadeInside(input, entry) ? undefined : mountPointKind(input, entry),
     directory: mountPointKind(input, entry) === 'directory',
     noSymlinks,
+    noFollow: isBind(entry) && entry.options.extensions.includes('dest-nofollow'),
     pointer: `${pointer}/destination`,
     says: `open the mount point ${quoted(mount.destination)}`
   })
@@ -127,9 +130,10 @@ const sourceSlot = (entry: MountEntry): Slot => slot(`source of mount ${entry.in
 function openSource(input: Input, entry: MountEntry, into: Slot): Step {
   const source = input.facts.sources[entry.index]
   const recursive = entry.options.bind === 'rbind' || entry.mount.type === 'rbind' ? AT_RECURSIVE : 0
+  const nofollow = entry.options.extensions.includes('src-nofollow') ? AT_SYMLINK_NOFOLLOW : 0
   return {
     call: 'open_tree',
-    args: [AT_FDCWD, text(source?.path ?? entry.mount.source ?? ''), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | recursive],
+    args: [AT_FDCWD, text(source?.path ?? entry.mount.source ?? ''), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | recursive | nofollow],
     save: into,
     pointer: `${entry.pointer}/source`,
     says: `open the source ${quoted(source?.path ?? entry.mount.source)}`
@@ -141,7 +145,9 @@ const opensSourcesEarly = (input: Input): boolean => isNew(input, 'user') && !in
 
 export const bindSources: Pass = (input) =>
   opensSourcesEarly(input)
-    ? input.mounts.filter((entry) => isBind(entry) && !entry.options.remount).map((entry) => openSource(input, entry, sourceSlot(entry)))
+    ? input.mounts
+        .filter((entry) => isBind(entry) && !entry.options.remount && !copiesSymlink(input, entry))
+        .map((entry) => openSource(input, entry, sourceSlot(entry)))
     : []
 
 function bind(input: Input, entry: MountEntry): Step[] {
