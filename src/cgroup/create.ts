@@ -32,7 +32,8 @@ export function createCgroup(location: CgroupLocation, resources: Resources | un
     refuseUsed(usable, made)
     performWrites(usable, plan, log)
     applyDevices(usable, resources?.devices, made.existing.length === 0, log)
-    return { location: usable, joins: joinsOf(usable, made.optional), undo }
+    const existing = made.existing.length === 0 ? {} : { existing: made.existing }
+    return { location: { ...usable, ...existing }, joins: joinsOf(usable, made.optional), undo }
   } catch (cause) {
     undo()
     throw cause

@@ -297,3 +297,16 @@ t.test('without rights a rootless container does without cgroups', { skip: root 
   t.same([paths, joins], [{}, []], stderr)
   t.match(logged, [['warning', /Delegate=pids/]])
 })
+
+t.test('a cgroup that was there before stays, and what was made goes', { skip: root }, async (t) => {
+  const location = locate(`${parent}/${count++}`, 'unused', { rootless: false })
+  const [before, ...others] = [...new Set(Object.values(location.paths))]
+  mkdirSync(before!, { recursive: true })
+  t.teardown(() => rmdirSync(before!))
+  const made = createCgroup(location, undefined, undefined)
+  t.same(made.location.existing, [before])
+  t.ok(others.every((directory) => existsSync(directory)))
+  removeCgroup(made.location)
+  t.ok(existsSync(before!))
+  t.notOk(others.some((directory) => existsSync(directory)))
+})

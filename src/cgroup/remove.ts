@@ -11,12 +11,13 @@ import { until } from './wait.ts'
 const LIMIT_MS = 4000
 
 /**
- * Removes the container's cgroups and those that were made below them; one that is gone already is fine. The processes must be dead or dying:
+ * Removes the container's cgroups and those that were made below them; one that is gone already is fine, one that was there before stays. The processes must be dead or dying:
  * it waits for them for up to `limitMs` in all. Throws TsrunError `cgroup` that names what is still there.
  */
 export function removeCgroup(location: CgroupLocation, limitMs = LIMIT_MS): void {
   const end = performance.now() + limitMs
   for (const directory of directories(location)) {
+    if (location.existing?.includes(directory)) continue
     const errno = removeTree(directory, Math.max(end - performance.now(), 0))
     if (errno === undefined || (location.rootless && errno !== 'EBUSY')) continue
     throw cannotRemove(directory, errno, processesBelow(directory).map(describeProcess))

@@ -42,6 +42,8 @@ export interface CgroupLocation {
   readonly paths: Readonly<Record<string, string>>
   /** Refused writes are no errors. */
   readonly rootless: boolean
+  /** Directories that were there before the container, and stay (runtime.md#delete); runc and crun remove them. */
+  readonly existing?: readonly string[]
 }
 
 /** A cgroup that is ready to be joined. */

@@ -23,7 +23,6 @@ const asks = (value: unknown): boolean =>
 
 const rows: readonly Unsupported[] = [
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },
-  { at: '/linux/intelRdt', says: 'Intel RDT is not supported yet', when: () => true },
   { at: '/linux/personality/flags', says: 'flags of the personality are not supported' },
   { at: '/mounts/*/uidMappings', says: 'idmapped mounts are not supported yet' },
   { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },

@@ -18,6 +18,7 @@ import { loadBundle } from './load.ts'
 import { lock } from './lock.ts'
 import type { Offer } from './notify.ts'
 import { type ContainerRecord, FORMAT, withInit } from './record.ts'
+import type { RdtGroup } from './resctrl.ts'
 import { makeRootDirectory, rootDirectory } from './root.ts'
 import { stateDocument } from './status.ts'
 import {
@@ -73,6 +74,7 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   writeRecord(directory, first)
   const offered = notify?.offer(directory)
   const { location, facts: cgroup, admission } = driver.make(located, config)
+  const intelRdt = config.linux?.intelRdt === undefined ? undefined : await prepareIntelRdt(first, config, directory, work)
   const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
   const named = namedDescriptors(plan, wanted, directory, work)
   const document = stateDocument(first, 'creating')
@@ -88,8 +90,26 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
     admission
   }
   const launched = await launch({ ...context, document, cgroup: location }, work)
-  const record = withInit({ ...first, ...cgroupFields(location) }, launched.init.pid, stepsAfterReady(plan))
+  if (intelRdt !== undefined) (await import('./resctrl.ts')).joinGroup(intelRdt, launched.init.pid)
+  const record = withInit(
+    { ...first, ...cgroupFields(location), ...(intelRdt === undefined ? {} : { intelRdt }) },
+    launched.init.pid,
+    stepsAfterReady(plan)
+  )
   return { ...launched, directory, config, plan, record }
+}
+
+/** What it makes is known to `delete --force` at once. */
+async function prepareIntelRdt(
+  first: ContainerRecord,
+  config: Config,
+  directory: StateDirectory,
+  work: Work
+): Promise<RdtGroup | undefined> {
+  const { prepareGroup } = await import('./resctrl.ts')
+  const group = prepareGroup(config, first.id, work)
+  if (group !== undefined) writeRecord(directory, { ...first, intelRdt: group })
+  return group
 }
 
 /** Makes the state directory and locks it until the end of the work. */

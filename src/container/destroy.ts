@@ -25,6 +25,7 @@ export async function destroy(
 ): Promise<void> {
   await killInit(record)
   if (record.cgroup !== undefined) await endCgroup(record, record.cgroup, warn)
+  if (record.intelRdt !== undefined) (await import('./resctrl.ts')).removeGroups(record, warn)
   removeDirectory(directory)
   if ((config?.hooks?.poststop ?? []).length === 0) return
   const { runPoststop } = await import('./poststop.ts')

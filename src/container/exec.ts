@@ -71,6 +71,8 @@ async function begin(options: ExecOptions, console: (work: Work) => number, prep
   checkPreserved(3, options.preserveFds ?? 0)
   const plan = await planOf(options, target, config)
   const { init: child, sync } = await enter(options, target, { config, plan, console }, work)
+  const { intelRdt } = target.record
+  if (intelRdt !== undefined) (await import('./resctrl.ts')).joinGroup(intelRdt, child.pid)
   announce(child, options, work)
   prepared()
   work.interrupt.check()

@@ -6,6 +6,7 @@
 import type { CgroupLocation } from '../cgroup/index.ts'
 import type { ErrorCode } from '../errors/error.ts'
 import { startTime } from '../linux/process.ts'
+import type { RdtGroup } from './resctrl.ts'
 
 /** The format that this version writes, and the only one that it reads. */
 export const FORMAT = 1
@@ -41,6 +42,8 @@ export interface ContainerRecord {
   readonly noNewKeyring?: true
   /** Where the container's cgroups are; absent without any. */
   readonly cgroup?: CgroupLocation
+  /** Where its processes are in the resctrl file system; absent without Intel RDT. */
+  readonly intelRdt?: RdtGroup
   /**
    * The limits in force since the last `update`, the JSON of linux.resources; absent before: then those of config.json are. A text,
    * because it may hold integers beyond 2^53, which src/config reads exactly.

@@ -133,7 +133,10 @@ function readBounded(file: string, directory: StateDirectory): string {
 
 /** What each field of a record must be; the rest of the code relies on it. */
 const kinds: Readonly<
-  Record<Exclude<keyof ContainerRecord, 'cgroup' | 'format' | 'noNewKeyring' | 'resources'>, 'string' | 'number' | 'boolean' | 'object'>
+  Record<
+    Exclude<keyof ContainerRecord, 'cgroup' | 'format' | 'intelRdt' | 'noNewKeyring' | 'resources'>,
+    'string' | 'number' | 'boolean' | 'object'
+  >
 > = {
   id: 'string',
   init_process_pid: 'number',

@@ -128,7 +128,7 @@ export interface EventsOptions extends RuntimeOptions {
 }
 
 export interface UpdateOptions extends RuntimeOptions {
-  /** Intel RDT: no container has a configuration of it, so these are refused. */
+  /** Intel RDT: for a container that has `linux.intelRdt`. */
   readonly l3CacheSchema?: string
   readonly memBwSchema?: string
   /** Where the limits come from, for messages; default `resources`. */

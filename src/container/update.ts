@@ -28,7 +28,6 @@ const RESCTRL_INFO = '/sys/fs/resctrl/info'
  */
 export async function update(id: string, resources: Resources, options: UpdateOptions = {}): Promise<void> {
   checkId(id)
-  refuseIntelRdt(options)
   const directory = stateDirectory(rootDirectory(options).path, id)
   using _ = await lock(directory, 'update')
   const record = readRecord(directory)
@@ -38,6 +37,7 @@ export async function update(id: string, resources: Resources, options: UpdateOp
   const wanted = resourcesToApply(kept, given)
   const problems = resourcesProblems(wanted)
   if (problems.length > 0) throw refusedConfig(options.source ?? 'resources', 'config', problems)
+  await updateIntelRdt(record, options)
   await apply(cgroupOf(record), wanted, options.log)
   writeRecord(directory, { ...record, resources: configText(resourcesAfter(kept, given)) })
 }
@@ -56,11 +56,14 @@ async function apply(cgroup: CgroupLocation, resources: Resources, log: UpdateOp
   }
 }
 
-/** No container has a configuration of Intel RDT that could be updated; the words are runc's. */
-function refuseIntelRdt({ l3CacheSchema, memBwSchema }: UpdateOptions): void {
-  if (l3CacheSchema && !existsSync(`${RESCTRL_INFO}/L3`)) throw noL3Cache()
-  if (memBwSchema && !existsSync(`${RESCTRL_INFO}/MB`)) throw noMemoryBandwidth()
-  if (l3CacheSchema || memBwSchema) throw noIntelRdt()
+/** The words are runc's. */
+async function updateIntelRdt({ intelRdt }: ContainerRecord, { l3CacheSchema = '', memBwSchema = '' }: UpdateOptions): Promise<void> {
+  if (l3CacheSchema === '' && memBwSchema === '') return
+  if (l3CacheSchema !== '' && !existsSync(`${RESCTRL_INFO}/L3`)) throw noL3Cache()
+  if (memBwSchema !== '' && !existsSync(`${RESCTRL_INFO}/MB`)) throw noMemoryBandwidth()
+  if (intelRdt === undefined) throw noIntelRdt()
+  const { updateGroup } = await import('./resctrl.ts')
+  updateGroup(intelRdt, { l3CacheSchema, memBwSchema })
 }
 
 /** A copy in which nothing is null. Whether it has the right members is asked when it is complete. */

@@ -33,7 +33,7 @@ function run(
     linux: { ...config.linux, ...more.linux, netDevices }
   }))
   const script = `${HOST}${before}\n"$@"; status=$?; ${after}; exit $status`
-  return box.tsrunWith({ wrapper: ['unshare', '--net', 'sh', '-c', script, 'sh'] }, 'run', '--bundle', bundle, box.id())
+  return box.tsrunWith({ wrapper: ['unshare', '--net', '--mount', 'sh', '-c', script, 'sh'] }, 'run', '--bundle', bundle, box.id())
 }
 
 const IP = ['/bin/sh', '-c', 'busybox ip -o link; busybox ip -o addr'] as const
@@ -112,7 +112,7 @@ t.test('a namespace that is joined', { skip }, async (t) => {
   using box = sandbox(t)
   const path = `${box.directory}/netns`
   const before = `touch ${path}; unshare --net=${path} true`
-  const linux = { namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'network', path }] } as Config['linux']
+  const linux = { namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'network', path }] } as Config['linux']
   const after = `nsenter --net=${path} ip -o addr show dev wan; umount ${path}`
   const { stdout, stderr, status } = run(box, { one: { name: 'wan' } }, { linux: linux! }, { before, after })
   t.equal(status, 0, stderr)

@@ -196,3 +196,14 @@ t.test('an AppArmor profile confines the process, and one of exec', { skip: APPA
   t.match(call('--apparmor', name, id, ...script).stdout, new RegExp(`^${name} \\(enforce\\)\\n.*Permission denied`))
   await kill(id, 9, options)
 })
+
+const RESCTRL = needs({ root: true }) || (isThere('/sys/fs/resctrl/schemata') && 'this machine has a resctrl file system')
+
+t.test('without a resctrl file system Intel RDT is refused, and nothing is left', { skip: RESCTRL }, async (t) => {
+  using box = sandbox(t)
+  const before = box.snapshot()
+  const { status, stderr } = run(box, ['/bin/true'], {}, { intelRdt: { closID: 'some', l3CacheSchema: 'L3:0=f' } })
+  t.equal(status, 1)
+  t.match(stderr, /cannot use Intel RDT: no resctrl file system is mounted \[\/linux\/intelRdt\]/)
+  t.same(await box.leftovers(before), [])
+})
