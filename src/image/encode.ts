@@ -14,21 +14,22 @@ import {
   HAS_WAYS,
   MAX_ARGS,
   MAX_ERRNOS,
-  MAX_RECORD_WORDS,
   MAX_RECORDS,
   MAX_TARGET,
   RECORD_HEADER_SIZE,
   TABLE_HEADER_SIZE
 } from './record.ts'
 
-/** The records while they are written. */
+/**
+ * The records while they are written, in plain arrays of 32-bit integers: the engine's interpreter, which is all that this code ever meets,
+ * takes several times as long to store into a typed array, or to call `push`.
+ */
 interface Draft {
   readonly plan: Plan
   readonly numbers: Readonly<Record<SyscallName, number>>
   readonly labels: ReadonlyMap<string, number>
   readonly layout: Layout
-  /** Room for the largest records. */
-  readonly words: Int32Array
+  readonly words: number[]
   /** The words that are written. */
   end: number
   /** Where each record starts. */
@@ -36,9 +37,12 @@ interface Draft {
   /** The address of part fillers[i] is to be added to words[holes[i]]. */
   readonly holes: number[]
   readonly fillers: number[]
+  holeCount: number
   /** Words that hold an errno and the index of a step, which is to become a target; and the same with two indices. */
   readonly errnos: number[]
+  errnoCount: number
   readonly ways: number[]
+  wayCount: number
 }
 
 /**
@@ -64,7 +68,7 @@ export function encode(plan: Plan): Uint8Array {
   image.set(new Uint8Array(headers(plan, records + 4 * draft.end, data).buffer))
   image.set(code, CODE_OFFSET)
   new TextEncoder().encodeInto(layout.pool, image.subarray(texts))
-  image.set(new Uint8Array(words.buffer, 0, 4 * draft.end), records)
+  image.set(new Uint8Array(new Int32Array(words).buffer), records)
   writeWord(image, texts - TABLE_HEADER_SIZE, layout.addresses[report]!)
   writeWord(image, texts - TABLE_HEADER_SIZE + 4, BASE + records)
   writeWord(image, texts - TABLE_HEADER_SIZE + 8, plan.steps.length)
@@ -86,13 +90,16 @@ const draftOf = (plan: Plan, textStart: number): Draft => ({
   numbers: syscallNumbers(plan.arch),
   labels: labelsOf(plan),
   layout: emptyLayout(textStart),
-  words: new Int32Array(plan.steps.length * MAX_RECORD_WORDS),
+  words: [],
   end: 0,
   starts: [],
   holes: [],
   fillers: [],
+  holeCount: 0,
   errnos: [],
-  ways: []
+  errnoCount: 0,
+  ways: [],
+  wayCount: 0
 })
 
 /** The last step must be one that does not return; if it does, it is its own successor. */
@@ -120,15 +127,16 @@ function writeRecord(draft: Draft, i: number): void {
   const nr: number | undefined = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
   if (nr === undefined) throw new RangeError(`step ${i} calls ${step.call}, which is no system call`)
   const start = draft.end
-  draft.starts.push(start)
+  draft.starts[i] = start
+  words[start] = 0
+  words[start + 1] = 0
   draft.end = start + RECORD_HEADER_SIZE / 4
   let flags = writeArgs(draft, i, step.args)
   const args = draft.end - start - RECORD_HEADER_SIZE / 4
   const errnos = step.on === undefined ? 0 : writeErrnos(draft, i, step.on)
   if (step.save !== undefined) {
     flags |= HAS_SAVE
-    draft.holes.push(draft.end++)
-    draft.fillers.push(meet(draft.layout, step.save))
+    writeHole(draft, meet(draft.layout, step.save), 0)
   }
   if (step.then !== undefined || step.zero !== undefined || i === plan.steps.length - 1) {
     flags |= HAS_WAYS
@@ -138,30 +146,36 @@ function writeRecord(draft: Draft, i: number): void {
   words[start + 1] = i | (args << 16) | (errnos << 24)
 }
 
+/** The next word is to be the address of a part, plus an offset. */
+function writeHole(draft: Draft, part: number, offset: number): void {
+  const i = draft.holeCount++
+  draft.holes[i] = draft.end
+  draft.fillers[i] = part
+  draft.words[draft.end++] = offset
+}
+
 /** Trailing zeros are left out. Gives `slots` and, in the next eight bits, `addresses`. */
 function writeArgs(draft: Draft, i: number, args: readonly Arg[]): number {
-  const { words, layout, holes, fillers } = draft
+  const { words, layout } = draft
   let count = args.length
   while (count > 0 && args[count - 1] === 0) count--
   if (args.length > MAX_ARGS) throw new RangeError(`step ${i} has ${args.length} arguments`)
   let flags = 0
   for (let k = 0; k < count; k++) {
     const arg = args[k]!
-    const word = draft.end++
     if (typeof arg === 'number') {
       // Numbers from 2^31 on keep their bits, which is what the kernel's 32-bit parameters take: uid_t, the request of an ioctl.
-      if (arg < -0x8000_0000 || arg > 0xffff_ffff || !Number.isInteger(arg)) throw new RangeError(`step ${i} has the argument ${arg}`)
-      words[word] = arg
+      if (arg !== (arg | 0) && arg !== arg >>> 0) throw new RangeError(`step ${i} has the argument ${arg}`)
+      words[draft.end++] = arg | 0
       continue
     }
     flags |= (arg.kind === 'slot' ? 1 : 1 << 8) << k
     if (arg.kind === 'text') {
-      words[word] = placeText(layout, arg.text)
+      words[draft.end++] = placeText(layout, arg.text)
       continue
     }
-    if (arg.kind === 'inside') words[word] = checkedOffset(arg)
-    holes.push(word)
-    fillers.push(meet(layout, arg.kind === 'inside' ? arg.of : arg))
+    if (arg.kind === 'inside') writeHole(draft, meet(layout, arg.of), checkedOffset(arg))
+    else writeHole(draft, meet(layout, arg), 0)
   }
   return flags
 }
@@ -185,14 +199,14 @@ function writeErrnos(draft: Draft, i: number, on: NonNullable<Step['on']>): numb
 }
 
 function writeErrno(draft: Draft, errno: number, target: number): void {
-  draft.errnos.push(draft.end)
+  draft.errnos[draft.errnoCount++] = draft.end
   draft.words[draft.end++] = errno | (target << 16)
 }
 
 function writeWays(draft: Draft, i: number, step: Step): void {
   const then = resolve(draft, i, step.then ?? 'next')
   const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
-  draft.ways.push(draft.end)
+  draft.ways[draft.wayCount++] = draft.end
   draft.words[draft.end++] = then | (zero << 16)
 }
 
@@ -214,17 +228,17 @@ function checkedIndex({ steps }: Plan, i: number, index: number): number {
 
 const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)
 
-function fillHoles({ words, holes, fillers, layout: { addresses } }: Draft): void {
-  for (let i = 0; i < holes.length; i++) words[holes[i]!]! += addresses[fillers[i]!]!
+function fillHoles({ words, holes, fillers, holeCount, layout: { addresses } }: Draft): void {
+  for (let i = 0; i < holeCount; i++) words[holes[i]!]! += addresses[fillers[i]!]!
 }
 
 /** Indices of steps become targets. */
-function fillTargets({ words, errnos, ways, starts }: Draft): void {
-  for (let i = 0; i < errnos.length; i++) {
+function fillTargets({ words, errnos, errnoCount, ways, wayCount, starts }: Draft): void {
+  for (let i = 0; i < errnoCount; i++) {
     const word = words[errnos[i]!]!
     words[errnos[i]!] = (word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
   }
-  for (let i = 0; i < ways.length; i++) {
+  for (let i = 0; i < wayCount; i++) {
     const word = words[ways[i]!]!
     words[ways[i]!] = targetOf(starts, word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
   }

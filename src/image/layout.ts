@@ -130,7 +130,9 @@ function startsWithValue(part: Bytes | Slot): boolean {
   if (part.kind === 'slot') return false
   if (part.pointers !== undefined) return true
   const { bytes } = part
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return true
+  // By words where that can be: what is zero are the large buffers.
+  const units = ((bytes.byteOffset | bytes.length) & 3) === 0 ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : bytes
+  for (let i = 0; i < units.length; i++) if (units[i] !== 0) return true
   return false
 }
 

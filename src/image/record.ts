@@ -59,7 +59,6 @@ export const HAS_SAVE = 0x40
 export const HAS_WAYS = 0x80
 export const MAX_ERRNOS = 4
 export const MAX_ARGS = 6
-export const MAX_RECORD_WORDS = RECORD_HEADER_SIZE / 4 + MAX_ARGS + MAX_ERRNOS + 2
 
 /** `nr` of compare. */
 export const COMPARE = 0xffff

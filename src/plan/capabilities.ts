@@ -16,6 +16,10 @@ export function capabilitySet(names: readonly string[] | undefined): bigint {
 /** Numbers in a set, ascending. */
 export function members(set: bigint): number[] {
   const out: number[] = []
-  for (let i = 0; set >> BigInt(i) > 0n; i++) if ((set >> BigInt(i)) & 1n) out.push(i)
+  // By halves of 32 bits: arithmetic of bigints allocates.
+  for (let half = 0; half < 2; half++) {
+    let rest = Number((set >> BigInt(32 * half)) & 0xffff_ffffn)
+    for (let i = 32 * half; rest !== 0; i++, rest >>>= 1) if (rest & 1) out.push(i)
+  }
   return out
 }

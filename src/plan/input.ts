@@ -64,7 +64,11 @@ export const slots = {
 } as const satisfies Record<string, Slot>
 
 /** Components of a path without empty ones and `.`. */
-export const components = (path: string): string[] => path.split('/').filter((part) => part !== '' && part !== '.')
+export function components(path: string): string[] {
+  const parts: string[] = []
+  for (const part of path.split('/')) if (part !== '' && part !== '.') parts.push(part)
+  return parts
+}
 
 /** Collects what the passes need. */
 export function makeInput(config: Config, facts: HostFacts, options: PlanOptions): Input {

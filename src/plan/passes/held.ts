@@ -14,13 +14,17 @@ const canBeHeld = (entry: MountEntry): boolean =>
   (entry.mount.type === 'proc' || entry.mount.type === 'sysfs') && !isBind(entry) && !entry.options.remount && !needsOldApi(entry.options)
 
 /** The last mount that `path` lies in, by their texts. */
-const holderOf = ({ mounts }: Input, path: readonly string[]): MountEntry | undefined =>
-  path.includes('..') ? undefined : mounts.findLast(({ mount }) => isInside(path, components(mount.destination)))
+function holderOf({ mounts }: Input, path: readonly string[]): MountEntry | undefined {
+  for (let i = mounts.length - 1; i >= 0; i--) if (isInside(path, mounts[i]!.path)) return mounts[i]
+  return undefined
+}
 
 /** True when a path lies in the mount that is to be masked or made read-only. */
-export const isHeld = (input: Input, entry: MountEntry): boolean => {
+export function isHeld(input: Input, entry: MountEntry): boolean {
+  if (!canBeHeld(entry)) return false
   const { maskedPaths = [], readonlyPaths = [] } = input.config.linux ?? {}
-  return canBeHeld(entry) && [...maskedPaths, ...readonlyPaths].some((path) => holderOf(input, components(path)) === entry)
+  const holds = (path: string): boolean => holderOf(input, components(path)) === entry
+  return maskedPaths.some(holds) || readonlyPaths.some(holds)
 }
 
 /** Where `path` is to be looked up: below the mount that holds it, otherwise below the root. */
@@ -28,5 +32,5 @@ export function place(input: Input, path: string): { readonly path: string; read
   const names = components(path)
   const holder = holderOf(input, names)
   if (holder === undefined || !canBeHeld(holder)) return { path }
-  return { path: names.slice(components(holder.mount.destination).length).join('/'), from: mountOf(holder) }
+  return { path: names.slice(holder.path.length).join('/'), from: mountOf(holder) }
 }

@@ -101,10 +101,8 @@ function openEmpty(): Step[] {
 
 function maskedPath(input: Input, path: string, pointer: string): Step[] {
   const says = `mask "${path}"`
-  const file: Step[] = [
-    ...openInRoot(input, { ...place(input, path), into: target, pointer, says: `open ${JSON.stringify(path)}` }),
-    { ...cloneOf(nothing, 0, pointer, says), then: { skip: 2 } }
-  ]
+  const found = { ...place(input, path), into: target, pointer, says: `open "${path}"` }
+  const file: Step[] = [...openInRoot(input, found), { ...cloneOf(nothing, 0, pointer, says), then: { skip: 2 } }]
   // Before Linux 6.15 nothing can be cloned that is mounted nowhere, so the first directory gets the tmpfs itself.
   const directory: Step[] = [
     { ...cloneOf(empty, 0, pointer, says), on: { EINVAL: 'next' }, then: { skip: 1 } },
@@ -112,13 +110,6 @@ function maskedPath(input: Input, path: string, pointer: string): Step[] {
   ]
   const mount = onto(path, pointer, 'mask')
   // A directory: past the file's steps. No directory: into them. Nothing: past all.
-  const open = openInRoot(input, {
-    ...place(input, path),
-    into: target,
-    missing: file.length + directory.length + mount.length,
-    notDirectory: 0,
-    pointer,
-    says: `open "${path}"`
-  })
+  const open = openInRoot(input, { ...found, missing: file.length + directory.length + mount.length, notDirectory: 0 })
   return [{ ...open[0]!, then: { skip: file.length } }, ...file, ...directory, ...mount]
 }
