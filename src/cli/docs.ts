@@ -1,4 +1,5 @@
 /** Makes docs/cli.md from the command table; scripts/generate-docs.ts writes it. */
+import { knownAnnotations } from '../config/annotations.ts'
 import { commonStatuses, details, type Entry, environment, files, statuses, unknownCommandStatus } from './prose.ts'
 import { type RuncOption, readRuncOption, runc } from './runc.ts'
 import { globals, table } from './table.ts'
@@ -8,7 +9,7 @@ import { usageLine } from './usage.ts'
 /** The whole page. */
 export function cliPage(): string {
   const commands = (Object.entries(table) as [CommandName, Command][]).map(([name, command]) => commandSection(name, command))
-  return `${[intro, commandTable(), globalSection(), exitSection(), logSection, environmentSection(), ...commands].join('\n\n')}\n`
+  return `${[intro, commandTable(), globalSection(), exitSection(), logSection, environmentSection(), annotationSection(), ...commands].join('\n\n')}\n`
 }
 
 const intro = `# The command line
@@ -56,6 +57,16 @@ const environmentSection = (): string =>
     tableOf(['variable', ''], environment.map(inCode)),
     '## Files',
     tableOf(['file', ''], files.map(inCode))
+  ].join('\n\n')
+
+const annotationSection = (): string =>
+  [
+    '## Annotations',
+    'Annotations of config.json that have an effect. Those that have one in runc or crun and none here are warned about; all others are passed on to hooks and to `state`.',
+    tableOf(
+      ['annotation', ''],
+      knownAnnotations.map(({ key, says, acts }) => [code(key.endsWith('.') ? `${key}NAME` : key), acts ? says : `No effect: ${says}`])
+    )
   ].join('\n\n')
 
 const inCode = ([name, text]: Entry): Entry => [name.split(', ').map(code).join(', '), text]

@@ -1,5 +1,6 @@
 /** Checks of linux.seccomp (config-linux.md#seccomp). What the kernel and libseccomp know is judged where the filter is made. */
 import type { Problem } from '../errors/error.ts'
+import { seccompOf } from './annotations.ts'
 import { pointer } from './pointer.ts'
 import type { Rule } from './rules.ts'
 import type { Seccomp, SeccompAction } from './types.ts'
@@ -16,7 +17,10 @@ export const seccompRules: readonly Rule[] = [
   {
     name: 'seccomp-notify',
     why: 'config-linux.md#seccomp; seccomp_unotify(2)',
-    check: ({ linux }) => (linux?.seccomp ? notifyProblems(linux.seccomp) : [])
+    check: (config) => {
+      const profile = seccompOf(config)
+      return profile ? notifyProblems(profile) : []
+    }
   }
 ]
 

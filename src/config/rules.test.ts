@@ -44,6 +44,18 @@ const cases: Readonly<Record<string, Case>> = {
       [top({ domainname: 'ö'.repeat(33) }), '/domainname', '64 bytes']
     ]
   },
+  'annotation-values': {
+    good: [
+      top({ annotations: { 'run.oci.hooks.stdout': '/var/log/x', 'run.oci.timens_offset': 'boottime 1 0\nmonotonic -5 999999999\n' } }),
+      top({ annotations: { 'run.oci.seccomp_bpf_data': 'BgAAAAAA/38=', 'run.oci.unknown': 'x' } })
+    ],
+    bad: [
+      [top({ annotations: { 'run.oci.hooks.stderr': 'x' } }), '/annotations/run.oci.hooks.stderr', 'must be an absolute path, not "x"'],
+      [top({ annotations: { 'run.oci.timens_offset': 'boottime x 0' } }), '/annotations/run.oci.timens_offset', 'must be lines such as'],
+      [top({ annotations: { 'run.oci.seccomp_bpf_data': 'AAAA' } }), '/annotations/run.oci.seccomp_bpf_data', 'struct sock_filter'],
+      [top({ annotations: { 'run.oci.seccomp_bpf_data': '%' } }), '/annotations/run.oci.seccomp_bpf_data', 'struct sock_filter']
+    ]
+  },
   'annotation-keys': {
     good: [top({ annotations: { a: '' } })],
     bad: [[top({ annotations: { '': 'x' } }), '/annotations/', 'must not be empty']]

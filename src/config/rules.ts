@@ -3,6 +3,7 @@
  * judged anywhere. What depends on the host (whether a path exists, what the kernel knows) is judged where it is used.
  */
 import type { Problem } from '../errors/error.ts'
+import { annotationRules } from './rules.annotations.ts'
 import { mappingRules } from './rules.mappings.ts'
 import { mountRules } from './rules.mounts.ts'
 import { namespaceRules } from './rules.namespaces.ts'
@@ -39,5 +40,6 @@ export const rules: readonly Rule[] = Object.freeze([
   ...namespaceRules,
   ...mappingRules,
   ...resourceRules,
-  ...seccompRules
+  ...seccompRules,
+  ...annotationRules
 ])

@@ -6,6 +6,7 @@ import { parseMountOptions } from '../plan/mount-options.ts'
 import { SHAPES } from './generated/names.ts'
 import { nearest } from './nearest.ts'
 import { pointer } from './pointer.ts'
+import { ignoredAnnotations } from './rules.annotations.ts'
 import { show } from './schema.ts'
 import type { Capabilities, Config, Mount } from './types.ts'
 
@@ -16,6 +17,7 @@ export const warnings = (config: Config): readonly Problem[] => [
   ...bindData(config),
   ...idleOptions(config),
   ...joinedMappings(config),
+  ...ignoredAnnotations(config),
   ...misspeltNames(config, 'Config', [])
 ]
 

@@ -1,6 +1,7 @@
 /** What the world is told of a container that is ready: state.json, the pid file, the pidfd socket. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { annotatedPath, PIDFD_RECEIVER } from '../config/annotations.ts'
 import { systemError } from '../errors/wording.ts'
 import { connectUnix, sendFd } from '../linux/socket.ts'
 import type { Constructed } from './construct.ts'
@@ -9,9 +10,11 @@ import type { CreateOptions } from './types.ts'
 import type { Work } from './work.ts'
 
 /** Tells the container's pid, in an order in which whoever hears of it finds the rest. */
-export function announce({ directory, record, init }: Constructed, { pidFile, pidfdSocket }: CreateOptions, work: Work): void {
+export function announce({ directory, record, config, init }: Constructed, { pidFile, pidfdSocket }: CreateOptions, work: Work): void {
   writeRecord(directory, record)
   if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, init.pidfd.fd, 'standard')
+  const receiver = annotatedPath(config, PIDFD_RECEIVER)
+  if (receiver !== undefined) sendPidfd(receiver, init.pidfd.fd, 'standard')
   if (pidFile === undefined) return
   writePidFile(pidFile, init.pid)
   work.undo.add(`remove the pid file ${JSON.stringify(pidFile)}`, () => rmSync(pidFile, { force: true }))

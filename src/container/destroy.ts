@@ -20,7 +20,7 @@ const WAIT_MS = 10_000
 export async function destroy(
   directory: StateDirectory,
   record: ContainerRecord,
-  config: Pick<Config, 'hooks'> | undefined,
+  config: Pick<Config, 'annotations' | 'hooks'> | undefined,
   warn: (message: string) => void
 ): Promise<void> {
   await killInit(record)

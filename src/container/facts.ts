@@ -2,7 +2,8 @@
 import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
-import type { Config, Mount, Seccomp } from '../config/types.ts'
+import { filterOf, isAnnotated, SECCOMP_FAIL_UNKNOWN, seccompOf } from '../config/annotations.ts'
+import type { Config, Mount } from '../config/types.ts'
 import { refusedConfig } from '../errors/wording.config.ts'
 import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
@@ -80,7 +81,7 @@ export async function readProcessFacts({
 }: Pick<FactsInput, 'config' | 'rootless' | 'log'>): Promise<Omit<ProcessFacts, 'home' | 'setgroupsDenied'>> {
   await refuseMissingModules(config)
   const nofile = callerLimits().nofile
-  const seccomp = config.linux?.seccomp === undefined ? undefined : await compiledFilter(config.linux.seccomp, log)
+  const seccomp = await compiledFilter(config, log)
   return {
     arch: architecture,
     rootless,
@@ -98,10 +99,15 @@ async function refuseMissingModules({ process }: Config): Promise<void> {
   checkLabels(process)
 }
 
-/** Imported only for containers that have a filter: libseccomp takes a while to load. */
-async function compiledFilter(profile: Seccomp, log: RuntimeOptions['log']): Promise<NonNullable<HostFacts['seccomp']>> {
+/** What compiles is imported only for containers that have a profile: libseccomp takes a while to load. */
+async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promise<HostFacts['seccomp']> {
+  const filter = filterOf(config)
+  if (filter !== undefined) return { filter, flags: 0 }
+  const profile = seccompOf(config)
+  if (profile === undefined) return undefined
   const { compileSeccomp } = await import('../seccomp/compile.ts')
-  const { program, flags, listener } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), log })
+  const failUnknown = isAnnotated(config, SECCOMP_FAIL_UNKNOWN)
+  const { program, flags, listener } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), failUnknown, log })
   return { filter: program, flags, listener }
 }
 

@@ -1,7 +1,7 @@
 /** `features`: what this build can do (features.md). It needs no rights, no state directory and no container. */
 import { CAPABILITIES } from '../abi/capability.ts'
 import type { CgroupLocation } from '../cgroup/index.ts'
-import { PROPERTY_ANNOTATION } from '../cgroup/systemd.variant.ts'
+import { knownAnnotations } from '../config/annotations.ts'
 import type { Config, Hooks, MemoryPolicyFlag, MemoryPolicyMode, NamespaceType, SeccompAction } from '../config/types.ts'
 import { unsupportedProblems } from '../config/unsupported.ts'
 import { mountOptionNames } from '../plan/mount-options.ts'
@@ -68,8 +68,7 @@ export async function features(): Promise<Features> {
       ...(commit() === '' ? {} : { 'dev.tsrun.commit': commit() }),
       ...(library === undefined ? {} : { 'io.github.seccomp.libseccomp.version': library.version })
     },
-    // They set properties of the container's unit, such as commands that systemd executes.
-    potentiallyUnsafeConfigAnnotations: [PROPERTY_ANNOTATION]
+    potentiallyUnsafeConfigAnnotations: knownAnnotations.filter(({ unsafe }) => unsafe).map(({ key }) => key)
   }
 }
 

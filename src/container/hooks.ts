@@ -4,9 +4,10 @@
  * A hook gets its state from a memfd, not from a pipe: nothing has to be fed, and a hook that does not read it loses nothing.
  * A hook is over when its process has ended; what it left running in the background may keep its output open.
  */
-import { writeSync } from 'node:fs'
+import { constants, openSync, writeSync } from 'node:fs'
 import { errnoName, errnoText } from '../abi/errno.ts'
 import { signalName, signalNumbers } from '../abi/signals.ts'
+import { annotatedPath, HOOKS_STDERR, HOOKS_STDOUT } from '../config/annotations.ts'
 import type { Config, Hook, Hooks } from '../config/types.ts'
 import { hookFailed, ranPastTimeout } from '../errors/wording.hooks.ts'
 import { encode } from '../image/encode.ts'
@@ -39,9 +40,23 @@ export interface HookPlace {
   readonly directory: string
   /** Environment of hooks that have none. */
   readonly defaultEnv?: readonly string[]
+  /** Files that hooks write to instead of into error messages. */
+  readonly output?: HookOutput | undefined
   /** Whose rights they get. */
   readonly as?: HookProcess
 }
+
+/** Absolute paths of the host's. */
+export interface HookOutput {
+  readonly stdout?: string | undefined
+  readonly stderr?: string | undefined
+}
+
+/** What the annotations say about it. */
+export const hookOutput = (config: Pick<Config, 'annotations'>): HookOutput => ({
+  stdout: annotatedPath(config, HOOKS_STDOUT),
+  stderr: annotatedPath(config, HOOKS_STDERR)
+})
 
 /** The state document for hooks: the spec's fields, without runc's additions. */
 export function hookState(state: ContainerState, status: Status): string {
@@ -128,7 +143,9 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
     let spawned: number
     try {
       const named = { sync: syncEnd.fd, init: place.init?.pidfd, listener: listenerEnd?.fd }
-      spawned = spawnHook(plan, [stdin.fd, stdoutEnd.fd, stderrEnd.fd], named)
+      using out = openOutput(place.output?.stdout)
+      using err = openOutput(place.output?.stderr)
+      spawned = spawnHook(plan, [stdin.fd, (out ?? stdoutEnd).fd, (err ?? stderrEnd).fd], named)
     } finally {
       for (const fd of [stdoutEnd, stderrEnd, syncEnd, listenerEnd]) fd?.[Symbol.dispose]()
     }
@@ -144,6 +161,9 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
     throw cause
   }
 }
+
+const openOutput = (path: string | undefined): OwnedFd | undefined =>
+  path === undefined ? undefined : own(openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600))
 
 function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Record<string, number | undefined>>): number {
   const passed = plan.fds.map(({ name, fd }) => ({ from: named[name]!, to: fd }))
@@ -167,7 +187,7 @@ async function hookPidOf(spawned: number, plan: Plan, sync: number): Promise<num
 /** The filter of the container's process notifies: of the hook, too. */
 async function passListener(
   process: NotifyingProcess & { readonly pidfd: number },
-  { linux }: Config,
+  config: Config,
   plan: Plan,
   sync: number,
   socket: number | undefined
@@ -176,8 +196,8 @@ async function passListener(
   try {
     if (message?.kind !== 'listener')
       throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
-    const { passOn } = await import('../seccomp/notify.ts')
-    passOn(socket === undefined ? { number: message.value } : { socket }, linux?.seccomp ?? {}, process)
+    const [{ passOn }, { seccompOf }] = await Promise.all([import('../seccomp/notify.ts'), import('../config/annotations.ts')])
+    passOn(socket === undefined ? { number: message.value } : { socket }, seccompOf(config) ?? {}, process)
   } catch (cause) {
     killGroup(process.pid)
     waitPid(process.pid, { hang: true })

@@ -126,20 +126,21 @@ function handlers(what: Launch, processes: Processes, sync: number, work: Work, 
 
 /** What passes it on is imported only for filters that notify. */
 async function passListener({ config, document }: Launch, process: Child, from: ListenerSource): Promise<void> {
-  const { passOn } = await import('../seccomp/notify.ts')
+  const [{ passOn }, { seccompOf }] = await Promise.all([import('../seccomp/notify.ts'), import('../config/annotations.ts')])
   const state = document.status === 'creating' ? { ...document, pid: process.pid } : document
-  passOn(from, config.linux?.seccomp ?? {}, { pid: process.pid, pidfd: process.pidfd.fd, state })
+  passOn(from, seccompOf(config) ?? {}, { pid: process.pid, pidfd: process.pidfd.fd, state })
 }
 
 /** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). What runs hooks is imported only for containers that have some. */
 async function runCreateHooks({ config, document, bundle, rootfs }: Launch, init: Child, { interrupt }: Work): Promise<void> {
   const { prestart, createRuntime, createContainer } = config.hooks ?? {}
-  const { hookState, runHooks } = await import('./hooks.ts')
+  const { hookOutput, hookState, runHooks } = await import('./hooks.ts')
+  const output = hookOutput(config)
   const state = hookState({ ...document, pid: init.pid }, 'creating')
-  await runHooks('prestart', prestart, state, { directory: bundle }, interrupt)
-  await runHooks('createRuntime', createRuntime, state, { directory: bundle }, interrupt)
+  await runHooks('prestart', prestart, state, { directory: bundle, output }, interrupt)
+  await runHooks('createRuntime', createRuntime, state, { directory: bundle, output }, interrupt)
   const inside = { pid: init.pid, pidfd: init.pidfd.fd }
-  await runHooks('createContainer', createContainer, state, { directory: rootfs, init: inside }, interrupt)
+  await runHooks('createContainer', createContainer, state, { directory: rootfs, init: inside, output }, interrupt)
 }
 
 /** What copies is imported only for containers that want it. */

@@ -30,13 +30,14 @@ export interface Going extends Omit<Release, 'record'> {
 export async function runStartContainerHooks({ record, config, pidfd, interrupt }: Release): Promise<void> {
   const hooks = config.hooks?.startContainer
   if (hooks === undefined) return
-  const [{ hookState, runHooks }, { readExecFacts }] = await Promise.all([import('./hooks.ts'), import('./exec-facts.ts')])
+  const [{ hookOutput, hookState, runHooks }, { readExecFacts }] = await Promise.all([import('./hooks.ts'), import('./exec-facts.ts')])
   const state = hookState(stateDocument(record, 'created'), 'created')
   const facts = await readExecFacts({ record, pidfd, config, subCgroups: new Map(), options: { rootless: record.rootless } })
   const place = {
     directory: '/',
     init: { pid: record.init_process_pid, pidfd },
     defaultEnv: config.process?.env ?? [],
+    output: hookOutput(config),
     as: { config, facts, options: { id: record.id, noNewKeyring: record.noNewKeyring === true } }
   }
   await runHooks('startContainer', hooks, state, place, interrupt)
@@ -46,9 +47,9 @@ export async function runStartContainerHooks({ record, config, pidfd, interrupt 
 export async function runPoststartHooks({ record, config, interrupt }: Release): Promise<void> {
   const hooks = config.hooks?.poststart
   if (hooks === undefined) return
-  const { hookState, runHooks } = await import('./hooks.ts')
+  const { hookOutput, hookState, runHooks } = await import('./hooks.ts')
   const state = hookState(stateDocument(record, 'running'), 'running')
-  await runHooks('poststart', hooks, state, { directory: record.bundle }, interrupt)
+  await runHooks('poststart', hooks, state, { directory: record.bundle, output: hookOutput(config) }, interrupt)
 }
 
 /**

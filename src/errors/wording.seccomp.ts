@@ -82,6 +82,15 @@ export const listenerFailed = (path: string, cause: unknown): TsrunError =>
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
+export const unknownNames = (names: readonly string[]): TsrunError =>
+  new TsrunError(
+    'unsupported',
+    `cannot filter ${names.map((name) => JSON.stringify(name)).join(', ')}: libseccomp knows no such system call [${pointer}]`,
+    {
+      pointer
+    }
+  )
+
 /** Log lines. */
 export const ignoredName = (name: string): string => `unknown seccomp syscall "${name}" ignored`
 export const cacheUnsafe = (directory: string, why: string): string => `seccomp cache ${JSON.stringify(directory)} not used: ${why}`

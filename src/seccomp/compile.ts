@@ -21,6 +21,8 @@ export interface SeccompOptions {
   readonly arch: Architecture
   /** Keeps compiled programs; made if missing. Nobody but the caller may be able to write to it or to the directories above it. */
   readonly cacheDirectory?: string | undefined
+  /** Names that libseccomp does not know are an error, and not left out. */
+  readonly failUnknown?: boolean
   readonly log?: RuntimeOptions['log'] | undefined
 }
 
@@ -46,8 +48,9 @@ export function compileSeccomp(profile: Seccomp, options: SeccompOptions): Compi
 }
 
 function cached(profile: Seccomp, options: SeccompOptions): Compiled {
-  const { cacheDirectory, arch, log } = options
-  if (cacheDirectory === undefined) return compile(profile, options)
+  const { cacheDirectory, arch, failUnknown, log } = options
+  // What is in the cache was compiled without the names that were unknown.
+  if (cacheDirectory === undefined || failUnknown) return compile(profile, options)
   const place = placeOf(cacheDirectory, profile, arch)
   const known = readCached(place)
   if (known !== undefined) return known
@@ -56,12 +59,13 @@ function cached(profile: Seccomp, options: SeccompOptions): Compiled {
   return compiled
 }
 
-function compile(profile: Seccomp, { arch, log }: SeccompOptions): Compiled {
+function compile(profile: Seccomp, { arch, failUnknown, log }: SeccompOptions): Compiled {
   const { defaultAction, rules, problems } = rulesOf(profile)
   if (problems.length > 0) throw wording.refusedProfile(problems)
   const library = libseccomp()
   const filtered = filteredArchitectures(profile.architectures ?? [], arch, library)
   const { tables, rest, unknown, notifies } = resolve(rules, defaultAction, filtered, library)
+  if (failUnknown && unknown.length > 0) throw wording.unknownNames(unknown)
   for (const name of unknown) log?.('debug', wording.ignoredName(name))
   const first = prologue(answersByAudit(filtered, tables, refusesUnknown(defaultAction)), defaultAction)
   const second = leftOver(rest, defaultAction, filtered, library)

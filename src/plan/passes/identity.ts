@@ -14,6 +14,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   RLIMITS
 } from '../../abi/prctl.ts'
+import { isAnnotated, KEEP_ORIGINAL_GROUPS } from '../../config/annotations.ts'
 import type { Rlimit } from '../../config/types.ts'
 import { capabilitySet, members } from '../capabilities.ts'
 import { isOwn, type ProcessInput, type ProcessPass } from '../input.ts'
@@ -147,7 +148,8 @@ export const ids: ProcessPass = (input) => {
   const steps: Step[] = [
     { call: 'prctl', args: [PR_SET_KEEPCAPS, 1, 0, 0, 0], pointer: AT, says: 'keep the capabilities across the change of the uid' }
   ]
-  if (!facts.setgroupsDenied || additionalGids.length > 0) {
+  const keeps = isAnnotated(config, KEEP_ORIGINAL_GROUPS)
+  if (!keeps && (!facts.setgroupsDenied || additionalGids.length > 0)) {
     const pointer = '/process/user/additionalGids'
     steps.push({
       call: 'setgroups',

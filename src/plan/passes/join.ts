@@ -3,6 +3,7 @@ import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../abi/fcntl.ts'
 import { PR_SET_DUMPABLE } from '../../abi/prctl.ts'
 import { CLONE_INTO_CGROUP, CLONE_PARENT, NAMESPACE_FLAGS, type NamespaceType } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
+import { isAnnotated, KEEP_ORIGINAL_GROUPS } from '../../config/annotations.ts'
 import type { ExecInput, ExecPass } from '../exec.ts'
 import { fdNumber, type ProcessPass, slots } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
@@ -45,7 +46,8 @@ function setns(input: ExecInput, types: readonly NamespaceType[]): Step[] {
   const pointer = input.namespaces.user?.pointer ?? AT
   // The runtime's own groups mean nothing in the container; afterwards they may be beyond reach (a user namespace without setgroups).
   const dropGroups: Step = { call: 'setgroups', args: [0, 0], on: { EPERM: 'next' }, pointer, says: 'drop the supplementary groups' }
-  return [dropGroups, join, ...becomeRoot(pointer)]
+  const keeps = isAnnotated(input.config, KEEP_ORIGINAL_GROUPS)
+  return [...(keeps ? [] : [dropGroups]), join, ...becomeRoot(pointer)]
 }
 
 export const joinNamespaces: ExecPass = (input) => setns(input, stages(input).before)

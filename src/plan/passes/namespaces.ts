@@ -12,6 +12,7 @@ import {
   type NamespaceType
 } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
+import { annotatedOffsets } from '../../config/annotations.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
@@ -116,7 +117,8 @@ export const timeNamespace: Pass = (input) => {
 }
 
 function offsetLines(input: Input): string {
-  const offsets = input.config.linux?.timeOffsets ?? {}
+  const offsets = input.config.linux?.timeOffsets
+  if (offsets === undefined) return annotatedOffsets(input.config)
   return (['monotonic', 'boottime'] as const)
     .filter((clock) => offsets[clock] !== undefined)
     .map((clock) => `${clock} ${offsets[clock]?.secs ?? 0} ${offsets[clock]?.nanosecs ?? 0}\n`)
