@@ -1,10 +1,11 @@
 /** Checks of mounts and devices, as far as their paths and words tell. Symlinks in the root file system are the plan's affair. */
 import type { Problem } from '../errors/error.ts'
 import { known } from '../errors/wording.config.ts'
+import { idMapOf } from './idmap.ts'
 import { pointer } from './pointer.ts'
 import type { Rule } from './rules.ts'
 import { show } from './schema.ts'
-import type { Mount } from './types.ts'
+import type { Config, Mount } from './types.ts'
 
 /** Files of procfs that may be covered, because they tell of the host and decide nothing (lxcfs does it). */
 const COVERABLE = new Set(
@@ -40,7 +41,7 @@ export const mountRules: readonly Rule[] = [
   {
     name: 'mount-mappings',
     why: 'config.md#posix-platform-mounts: both maps or none; only the tree of a bind mount can be mapped',
-    check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => mappingProblems(mount, i))
+    check: ({ mounts, linux }) => (mounts ?? []).flatMap((mount, i) => mappingProblems(mount, linux, i))
   },
   {
     name: 'devices',
@@ -89,13 +90,14 @@ function sourceProblems(mount: Mount, i: number): readonly Problem[] {
   return [{ pointer: pointer('mounts', i, 'type'), message: 'must be given unless the options have "bind" or "rbind"' }]
 }
 
-function mappingProblems(mount: Mount, i: number): readonly Problem[] {
+function mappingProblems(mount: Mount, linux: Config['linux'], i: number): readonly Problem[] {
+  const at = pointer('mounts', i)
   const uid = (mount.uidMappings?.length ?? 0) > 0
   const gid = (mount.gidMappings?.length ?? 0) > 0
   if (uid !== gid) {
     const [missing, given] = uid ? ['gidMappings', 'uidMappings'] : ['uidMappings', 'gidMappings']
-    return [{ pointer: pointer('mounts', i, missing!), message: `must be given when ${given} is` }]
+    return [{ pointer: `${at}/${missing}`, message: `must be given when ${given} is` }]
   }
-  if (!uid || isBind(mount)) return []
-  return [{ pointer: pointer('mounts', i, 'uidMappings'), message: 'must not be given for a mount that is no bind mount' }]
+  const mapped = idMapOf(mount, linux)
+  return mapped?.kind === 'problem' ? [{ pointer: at + mapped.field, message: mapped.message }] : []
 }

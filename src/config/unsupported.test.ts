@@ -10,7 +10,6 @@ t.test('the usual documents ask for nothing that is not supported', async (t) =>
 t.test('every row refuses what asks for it', async (t) => {
   const all: Config = {
     ...everything,
-    mounts: [{ ...everything.mounts![0]!, options: ['idmap'] }],
     linux: { ...everything.linux, personality: { domain: 'LINUX32', flags: ['X'] } }
   }
   const refused = unsupportedProblems(all, 'config').map(({ pointer }) => pointer.replaceAll(/\/\d+/g, '/*'))
@@ -24,10 +23,4 @@ t.test('empty values ask for nothing', async (t) => {
     linux: { mountLabel: '', netDevices: {}, personality: { domain: 'LINUX', flags: [] } }
   }
   t.strictSame(unsupportedProblems(empty, 'config'), [])
-})
-
-t.test('mount options that are not supported', async (t) => {
-  for (const option of ['idmap', 'ridmap', 'idmap=uids=0-1-1']) {
-    t.match(unsupportedProblems({ mounts: [{ options: ['ro', option] }] }, 'config'), [{ pointer: '/mounts/0/options/1' }], option)
-  }
 })

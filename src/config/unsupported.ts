@@ -23,14 +23,7 @@ const asks = (value: unknown): boolean =>
 
 const rows: readonly Unsupported[] = [
   { at: '/linux/mountLabel', says: 'SELinux labels of mounts are not supported yet' },
-  { at: '/linux/personality/flags', says: 'flags of the personality are not supported' },
-  { at: '/mounts/*/uidMappings', says: 'idmapped mounts are not supported yet' },
-  { at: '/mounts/*/gidMappings', says: 'idmapped mounts are not supported yet' },
-  {
-    at: '/mounts/*/options/*',
-    says: 'the mount options "idmap" and "ridmap" are not supported yet',
-    when: (option) => /^r?idmap(?:=|$)/.test(String(option))
-  }
+  { at: '/linux/personality/flags', says: 'flags of the personality are not supported' }
 ]
 
 /** Shrinks as tsrun grows. Rows about a process hold for the document of `exec --process` as well. */

@@ -71,7 +71,7 @@ function isBind({ type, options }: Mount): boolean {
 const idleOptions = ({ mounts }: Config): readonly Problem[] =>
   (mounts ?? []).flatMap((mount, i) =>
     (mount.options ?? []).flatMap((option, k) => {
-      const [isMeant, why] = IDLE[option] ?? []
+      const [isMeant, why] = Object.hasOwn(IDLE, option) ? IDLE[option]! : []
       if (isMeant === undefined || isMeant(mount)) return []
       return [{ pointer: pointer('mounts', i, 'options', k), message: `ignoring ${show(option)}: ${why}` }]
     })

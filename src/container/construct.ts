@@ -5,6 +5,7 @@ import type { Config } from '../config/types.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { compile } from '../plan/compile.ts'
 import type { PlanOptions } from '../plan/facts.ts'
+import { mountOfIdMap } from '../plan/input.ts'
 import type { Plan } from '../plan/step.ts'
 import { SPEC_VERSION } from '../version.ts'
 import { cgroupDriver } from './cgroup.ts'
@@ -76,7 +77,7 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const { location, facts: cgroup, admission } = driver.make(located, config)
   const intelRdt = config.linux?.intelRdt === undefined ? undefined : await prepareIntelRdt(first, config, directory, work)
   const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
-  const named = namedDescriptors(plan, wanted, directory, work)
+  const named = await namedDescriptors(plan, wanted, config, directory, work)
   const document = stateDocument(first, 'creating')
   const context = {
     config,
@@ -167,11 +168,24 @@ function planOptions(options: CreateOptions, { release }: Wanted, config: Config
 }
 
 /** Our descriptors for the plan's: both are closed when the work ends, for init has its own by then. */
-function namedDescriptors(plan: Plan, wanted: Wanted, directory: StateDirectory, work: Work): Record<string, number> {
+async function namedDescriptors(
+  plan: Plan,
+  wanted: Wanted,
+  config: Config,
+  directory: StateDirectory,
+  work: Work
+): Promise<Record<string, number>> {
   const named: Record<string, number> = {}
   for (const { name } of plan.fds) {
     if (name === 'start') named[name] = work.use(listenUnix(startSocketPath(directory), 0o600)).fd
     if (name === 'console') named[name] = wanted.console(work)
+    const mount = mountOfIdMap(name)
+    if (mount !== undefined) named[name] = await idMapDescriptor(config, mount, directory, work)
   }
   return named
+}
+
+async function idMapDescriptor(config: Config, mount: number, directory: StateDirectory, work: Work): Promise<number> {
+  const { openIdMap } = await import('./mount-idmaps.ts')
+  return work.use(await openIdMap(config, mount, directory.path, work.interrupt)).fd
 }

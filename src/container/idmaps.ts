@@ -1,6 +1,7 @@
 /** The id maps of a new user namespace (user_namespaces(7)): written here, or by newuidmap(1) and newgidmap(1) for an ordinary user with a range of ids. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import type { Config, IdMapping } from '../config/types.ts'
+import type { IdMap } from '../config/idmap.ts'
+import type { IdMapping } from '../config/types.ts'
 import { TsrunError } from '../errors/error.ts'
 import { systemError } from '../errors/wording.ts'
 import { userNames } from './users.ts'
@@ -9,22 +10,26 @@ type Kind = 'uid' | 'gid'
 
 /**
  * Writes the maps of process `pid`, which waits for them in its new user namespace.
+ * @param at pointers for messages; default: those of the container's
  * @throws TsrunError `system` with a pointer; `unsupported` when /etc/subuid or /etc/subgid does not grant the ids
  */
-export async function writeIdMaps(pid: number, config: Config): Promise<void> {
-  const uids = config.linux?.uidMappings ?? []
-  const gids = config.linux?.gidMappings ?? []
+export async function writeIdMaps(pid: number, { uids, gids }: IdMap, at: Pointers = OF_CONTAINER): Promise<void> {
   const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
   if (own.uid === 0 || (isOnly(uids, own.uid) && isOnly(gids, own.gid))) {
     // Whoever may not set groups in the parent namespace must give the right up before the gid map is accepted (CVE-2014-8989).
-    if (own.uid !== 0) write(pid, 'setgroups', 'deny', '/linux/gidMappings')
-    write(pid, 'gid_map', lines(gids), '/linux/gidMappings')
-    write(pid, 'uid_map', lines(uids), '/linux/uidMappings')
+    if (own.uid !== 0) write(pid, 'setgroups', 'deny', at.gid)
+    write(pid, 'gid_map', lines(gids), at.gid)
+    write(pid, 'uid_map', lines(uids), at.uid)
     return
   }
-  await mapWithHelper('gid', pid, gids, own)
-  await mapWithHelper('uid', pid, uids, own)
+  await mapWithHelper('gid', pid, gids, own, at.gid)
+  await mapWithHelper('uid', pid, uids, own, at.uid)
 }
+
+/** Where in config.json the maps stand. */
+export type Pointers = Readonly<Record<Kind, string>>
+
+const OF_CONTAINER: Pointers = { uid: '/linux/uidMappings', gid: '/linux/gidMappings' }
 
 /** One id, the caller's own: what the kernel lets everyone map. */
 const isOnly = (map: readonly IdMapping[], id: number): boolean => map.length === 1 && map[0]?.size === 1 && map[0].hostID === id
@@ -41,21 +46,32 @@ function write(pid: number, file: string, content: string, pointer: string): voi
   }
 }
 
-async function mapWithHelper(kind: Kind, pid: number, map: readonly IdMapping[], own: Readonly<Record<Kind, number>>): Promise<void> {
+async function mapWithHelper(
+  kind: Kind,
+  pid: number,
+  map: readonly IdMapping[],
+  own: Readonly<Record<Kind, number>>,
+  pointer: string
+): Promise<void> {
   const { execFileSync } = await import('node:child_process')
   const args = [String(pid), ...map.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size].map(String))]
   try {
     execFileSync(`new${kind}map`, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: helperPath() } })
   } catch (cause) {
-    throw helperFailure(kind, map, own, cause)
+    throw helperFailure(kind, map, own, pointer, cause)
   }
 }
 
 /** PATH first; engines may call us without one. */
 const helperPath = (): string => `${process.env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin`
 
-function helperFailure(kind: Kind, map: readonly IdMapping[], own: Readonly<Record<Kind, number>>, cause: unknown): TsrunError {
-  const pointer = `/linux/${kind}Mappings`
+function helperFailure(
+  kind: Kind,
+  map: readonly IdMapping[],
+  own: Readonly<Record<Kind, number>>,
+  pointer: string,
+  cause: unknown
+): TsrunError {
   const helper = `new${kind}map`
   const { code, stderr } = cause as { code?: string; stderr?: Buffer }
   if (code === 'ENOENT') {

@@ -115,7 +115,7 @@ function handlers(what: Launch, processes: Processes, sync: number, work: Work, 
       return admission?.settle()
     },
     cgroup: () => admission?.admit(processes.first.pid),
-    maps: () => writeIdMaps(processes.first.pid, config),
+    maps: () => writeIdMaps(processes.first.pid, { uids: config.linux?.uidMappings ?? [], gids: config.linux?.gidMappings ?? [] }),
     copyUp: (index) => copyUpMount(index, what, sync, work),
     hooks: () => runCreateHooks(what, init(), work),
     limits: () => setLimits(init().pid, config),

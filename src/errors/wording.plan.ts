@@ -5,3 +5,10 @@ export const badNodeList = (list: string): string =>
 
 export const badCpuList = (list: string): string =>
   `invalid list of CPUs: ${JSON.stringify(list)} must be numbers and ranges such as "0-3,7"`
+
+/** What the kernel means when it refuses to map the ids of a mount (mount_setattr(2)). */
+export const idMapRefusals = {
+  EINVAL: 'this kernel cannot map the ids of its file system',
+  EPERM: "only the root user of the file system's user namespace may do that, and only where the ids are not mapped already",
+  ENOSYS: 'it takes Linux 5.12'
+} as const

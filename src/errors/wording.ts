@@ -158,13 +158,16 @@ interface DescribedStep {
   readonly says: string
   readonly pointer: string
   readonly code?: ErrorCode
+  readonly why?: { readonly [errno: string]: string | undefined }
 }
 
 /** `cannot mount "proc" on "/proc": operation not permitted (EPERM) [/mounts/3]`. */
-export function stepFailed({ says, pointer, code }: DescribedStep, errno: number): TsrunError {
-  const [name, text] = [errnoName(errno), errnoText(errno)]
-  if (pointer === '') return new TsrunError(code ?? 'step', `cannot ${says}: ${text} (${name})`, { errno: name })
-  return new TsrunError(code ?? 'step', `cannot ${says}: ${text} (${name}) [${pointer}]`, { errno: name, pointer })
+export function stepFailed({ says, pointer, code, why }: DescribedStep, errno: number): TsrunError {
+  const name = errnoName(errno)
+  const more = why?.[name] === undefined ? '' : `: ${why[name]}`
+  const sentence = `cannot ${says}: ${errnoText(errno)} (${name})${more}`
+  if (pointer === '') return new TsrunError(code ?? 'step', sentence, { errno: name })
+  return new TsrunError(code ?? 'step', `${sentence} [${pointer}]`, { errno: name, pointer })
 }
 
 export const unknownStep = (index: number, errno: number): TsrunError =>

@@ -161,6 +161,35 @@ export const examples: Readonly<Record<string, Example>> = {
     facts: { seccomp: { filter: new Uint8Array(16), flags: 8, listener: true } },
     options: { consoleSocket: false }
   },
+  binds: {
+    config: {
+      ociVersion: '1.3.0',
+      root: { path: 'rootfs' },
+      process: { cwd: '/', args: ['/bin/true'], env: ['HOME=/'] },
+      mounts: [
+        { destination: '/own', source: '/a', options: ['bind', 'idmap=uids=0-1-10;gids=0-2-10'] },
+        { destination: '/container', source: '/b', options: ['rbind', 'ridmap', 'ro'] },
+        { destination: '/again', source: '/b/below', options: ['bind', 'idmap'] },
+        { destination: '/etc/link', source: '/c', options: ['bind', 'copy-symlink'] },
+        { destination: '/etc/mounted', source: '/c', options: ['bind', 'src-nofollow', 'dest-nofollow'] }
+      ],
+      linux: {
+        namespaces: [{ type: 'user' }, { type: 'mount' }, { type: 'pid' }],
+        uidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }],
+        gidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }]
+      }
+    },
+    facts: {
+      sources: {
+        0: { path: '/a', kind: 'directory' },
+        1: { path: '/b', kind: 'directory' },
+        2: { path: '/b/below', kind: 'directory' },
+        3: { path: '/c', kind: 'other', symlink: '/d' },
+        4: { path: '/c', kind: 'other', symlink: '/d' }
+      }
+    },
+    options: { consoleSocket: false }
+  },
   'copy-up': {
     config: {
       ociVersion: '1.3.0',

@@ -106,7 +106,8 @@ const ARGUMENTS: Readonly<Partial<Record<SyscallName, readonly Printer[]>>> = {
       ['OPEN_TREE_CLONE', mount.OPEN_TREE_CLONE],
       ['OPEN_TREE_CLOEXEC', mount.OPEN_TREE_CLOEXEC],
       ['AT_RECURSIVE', fcntl.AT_RECURSIVE],
-      ['AT_EMPTY_PATH', fcntl.AT_EMPTY_PATH]
+      ['AT_EMPTY_PATH', fcntl.AT_EMPTY_PATH],
+      ['AT_SYMLINK_NOFOLLOW', fcntl.AT_SYMLINK_NOFOLLOW]
     ])
   ],
   move_mount: [fd, pointer, fd, pointer, flags(withPrefix(mount, 'MOVE_MOUNT_'))],

@@ -1,5 +1,6 @@
 /** What every pass of the compiler sees: the config, the facts, the options, and what follows from them. */
 import { NAMESPACE_FLAGS, type NamespaceType } from '../abi/sched.ts'
+import { idMapOf } from '../config/idmap.ts'
 import type { Config, Mount, Namespace } from '../config/types.ts'
 import { type Candidate, commandCandidates } from './environment.ts'
 import type { HostFacts, PlanOptions, ProcessFacts, ProcessOptions } from './facts.ts'
@@ -14,6 +15,17 @@ export interface MountEntry {
   /** The components of its destination. */
   readonly path: readonly string[]
   readonly index: number
+  readonly pointer: string
+  /** The user namespace whose map it gets. */
+  readonly idMap?: EntryIdMap
+}
+
+/** A map of ids. */
+export interface EntryIdMap {
+  /** Of the descriptor of the user namespace; mounts with the same map share it. */
+  readonly fdName: string
+  /** Of all mounts of the tree. */
+  readonly recursive: boolean
   readonly pointer: string
 }
 
@@ -77,11 +89,12 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
     namespaces[namespace.type] = { ...namespace, pointer: `/linux/namespaces/${i}` }
   })
   const configured = config.mounts ?? []
-  const mounts = configured.concat(options.extraMounts ?? []).map((mount, index) => {
+  const entries = configured.concat(options.extraMounts ?? []).map((mount, index) => {
     // RFC 6901, section 4: "-" is the member behind the last one, which the configuration does not have.
     const pointer = index < configured.length ? `/mounts/${index}` : '/mounts/-'
     return { mount, options: parseMountOptions(mount.options), path: components(mount.destination), index, pointer }
   })
+  const mounts = withIdMaps(entries, config.linux)
   return {
     config,
     facts,
@@ -89,15 +102,34 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
     namespaces,
     mounts,
     candidates: commandCandidates(config.process ?? {}),
-    fds: programFds(facts, options)
+    fds: programFds(facts, options, mounts)
   }
 }
 
-function programFds(facts: HostFacts, options: PlanOptions): readonly ProgramFd[] {
+/** Name of the descriptor of the user namespace whose map mount `index` gets. */
+const idMapName = (index: number): string => `idmap ${index}`
+
+/** The mount that a descriptor of that kind is named after; undefined for others. */
+export const mountOfIdMap = (fdName: string): number | undefined => (fdName.startsWith('idmap ') ? Number(fdName.slice(6)) : undefined)
+
+function withIdMaps(entries: readonly MountEntry[], linux: Config['linux']): readonly MountEntry[] {
+  const names = new Map<string, string>()
+  return entries.map((entry) => {
+    const mapped = idMapOf(entry.mount, linux)
+    if (mapped === undefined || mapped.kind === 'problem') return entry
+    const key = JSON.stringify(mapped.kind === 'map' ? mapped.map : mapped.path)
+    const fdName = names.get(key) ?? idMapName(entry.index)
+    names.set(key, fdName)
+    return { ...entry, idMap: { fdName, recursive: mapped.recursive, pointer: entry.pointer + mapped.field } }
+  })
+}
+
+function programFds(facts: HostFacts, options: PlanOptions, mounts: readonly MountEntry[]): readonly ProgramFd[] {
   const names = ['sync']
   if (options.release === 'socket') names.push('start')
   if (options.consoleSocket) names.push('console')
   if (sendsListener(facts)) names.push('listener')
+  names.push(...new Set(mounts.flatMap(({ idMap }) => idMap?.fdName ?? [])))
   return names.map((name, i) => ({ name, fd: 3 + options.preserveFds + i }))
 }
 

@@ -30,6 +30,11 @@ t.test('what no table knows is data of the file system, with its place', async (
   ])
 })
 
+t.test('names that every object has are data as well', async (t) => {
+  for (const option of ['__proto__', 'constructor', 'toString', 'rconstructor'])
+    t.same(parseMountOptions([option]).data, [{ option, index: 0 }])
+})
+
 t.test('bind, remount and propagation', async (t) => {
   t.match(parseMountOptions(['rbind', 'remount', 'rslave', 'shared']), {
     bind: 'rbind',

@@ -122,10 +122,14 @@ function applySpecial(draft: Step, special: 'bind' | 'rbind' | 'remount' | 'defa
   else if (special !== 'defaults') draft.bind = special
 }
 
+/** Options are data: `constructor` is none of ours. */
+const named = (table: Readonly<Record<string, Effect>>, option: string): Effect | undefined =>
+  Object.hasOwn(table, option) ? table[option] : undefined
+
 function applyOption(draft: Step, option: string, index: number): void {
-  const effect = ATTRIBUTES[option] ?? OTHERS[option]
+  const effect = named(ATTRIBUTES, option) ?? named(OTHERS, option) ?? (/^r?idmap=/.test(option) ? OTHERS.idmap : undefined)
   if (effect === undefined) {
-    const recursive = option.startsWith('r') ? ATTRIBUTES[option.slice(1)] : undefined
+    const recursive = option.startsWith('r') ? named(ATTRIBUTES, option.slice(1)) : undefined
     if (recursive !== undefined && 'attr' in recursive) applyAttribute(draft.recursive, recursive)
     else draft.data.push({ option, index })
   } else if ('attr' in effect) applyAttribute(draft.plain, effect)

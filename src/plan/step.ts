@@ -71,6 +71,8 @@ export interface Step {
   readonly pointer: string
   /** The step in words, as the rest of a sentence that starts with "cannot": `mount "proc" on "/proc"`. */
   readonly says: string
+  /** What an errno means here, where the kernel's own word tells little: the rest of the sentence, behind a colon. */
+  readonly why?: { readonly [E in ErrnoName]?: string }
   /** Set when a failure of this step has a wording or a meaning of its own. */
   readonly code?: ErrorCode
 }

@@ -1,4 +1,6 @@
 /** Structures that the kernel reads or fills, as `Bytes` with their printed form. All little-endian, as both architectures are. */
+
+import { MOUNT_ATTR_IDMAP } from '../abi/mount.ts'
 import { SCHED_ATTR_SIZE_VER1 } from '../abi/sched.ts'
 import { CAP_HEADER_VERSION } from './capabilities.ts'
 import { type Bytes, bytes, type Slot, type Text, text } from './step.ts'
@@ -32,6 +34,11 @@ export function openHow(flags: number, mode: number, resolve: number, shows: str
 /** struct mount_attr of mount_setattr(2). `propagation` is one MS_ flag or 0. */
 export function mountAttr(set: number, clear: number, propagation: number, shows: string): Bytes {
   return bytes(shows, words(set, 0, clear, 0, propagation, 0, 0, 0))
+}
+
+/** The same for MOUNT_ATTR_IDMAP, by the map of a user namespace. */
+export function idMapAttr(userNamespaceFd: number): Bytes {
+  return bytes(`{attr_set=MOUNT_ATTR_IDMAP, userns_fd=${userNamespaceFd}}`, words(MOUNT_ATTR_IDMAP, 0, 0, 0, 0, 0, userNamespaceFd, 0))
 }
 
 /** A buffer that the kernel fills. */

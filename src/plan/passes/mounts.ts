@@ -4,10 +4,11 @@
  */
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import { type Input, isBind, isNew, type MountEntry, type Pass } from '../input.ts'
+import { idMapRefusals } from '../../errors/wording.plan.ts'
+import { fdNumber, type Input, isBind, isOwn, type MountEntry, type Pass } from '../input.ts'
 import { type MountOptions, needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
-import { mountAttr } from '../structs.ts'
+import { idMapAttr, mountAttr } from '../structs.ts'
 import { cgroupMount } from './cgroup-mount.ts'
 import { copyUp } from './copy-up.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
@@ -127,27 +128,43 @@ export const readonlyMounts: Pass = (input) =>
 /** Slot of a source that was opened before a user namespace took the right to. */
 const sourceSlot = (entry: MountEntry): Slot => slot(`source of mount ${entry.index}`)
 
-function openSource(input: Input, entry: MountEntry, into: Slot): Step {
+function openSource(input: Input, entry: MountEntry, into: Slot): Step[] {
   const source = input.facts.sources[entry.index]
   const recursive = entry.options.bind === 'rbind' || entry.mount.type === 'rbind' ? AT_RECURSIVE : 0
   const nofollow = entry.options.extensions.includes('src-nofollow') ? AT_SYMLINK_NOFOLLOW : 0
-  return {
+  const open: Step = {
     call: 'open_tree',
     args: [AT_FDCWD, text(source?.path ?? entry.mount.source ?? ''), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | recursive | nofollow],
     save: into,
     pointer: `${entry.pointer}/source`,
     says: `open the source ${quoted(source?.path ?? entry.mount.source)}`
   }
+  return [open, ...mapIds(input, entry, into)]
 }
 
-/** With a new user namespace the root of it may not reach the source; the host's root can, before it enters. */
-const opensSourcesEarly = (input: Input): boolean => isNew(input, 'user') && !input.facts.rootless
+/** While the tree is nobody's yet, and with the rights that it was opened with. */
+function mapIds(input: Input, { idMap, mount }: MountEntry, on: Slot): Step[] {
+  if (idMap === undefined) return []
+  const flags = AT_EMPTY_PATH | (idMap.recursive ? AT_RECURSIVE : 0)
+  return [
+    {
+      call: 'mount_setattr',
+      args: [on, text(''), flags, idMapAttr(fdNumber(input, idMap.fdName)), 32],
+      pointer: idMap.pointer,
+      says: `map the ids of ${quoted(mount.destination)}`,
+      why: idMapRefusals
+    }
+  ]
+}
+
+/** The root of a user namespace may not reach the source, nor map its ids; the host's root can, before it enters. */
+const opensSourcesEarly = (input: Input): boolean => isOwn(input, 'user') && !input.facts.rootless
 
 export const bindSources: Pass = (input) =>
   opensSourcesEarly(input)
     ? input.mounts
         .filter((entry) => isBind(entry) && !entry.options.remount && !copiesSymlink(input, entry))
-        .map((entry) => openSource(input, entry, sourceSlot(entry)))
+        .flatMap((entry) => openSource(input, entry, sourceSlot(entry)))
     : []
 
 function bind(input: Input, entry: MountEntry): Step[] {
@@ -155,7 +172,7 @@ function bind(input: Input, entry: MountEntry): Step[] {
   const from = early ? sourceSlot(entry) : tree
   const { set, clear } = entry.options
   return [
-    ...(early ? [] : [openSource(input, entry, tree)]),
+    ...(early ? [] : openSource(input, entry, tree)),
     ...attributes(input, entry, from, { set, clear }),
     ...openTarget(input, entry),
     ...moveOnto(input, entry, from)
