@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 
 /** How a program ended. */
 export interface Result {
-  /** Exit status; 128 or more when a signal ended it; 124 when it took too long. */
+  /** Exit status; -1 when it did not end by itself: a signal, or it took too long. */
   readonly status: number
   readonly stdout: string
   readonly stderr: string
@@ -44,7 +44,9 @@ export function call(out: string, command: readonly string[], options: CallOptio
       clearTimeout(timer)
       resolve({ status, stdout: readFileSync(`${out}.out`, 'utf8'), stderr: readFileSync(`${out}.err`, 'utf8') + note })
     }
-    child.on('error', (error) => end(127, error.message))
-    child.on('exit', (status) => (late ? end(124, `took more than ${TIMEOUT_MS} ms`) : end(status ?? 128)))
+    child.on('error', (error) => end(-1, error.message))
+    child.on('exit', (status, signal) =>
+      late ? end(-1, `took more than ${TIMEOUT_MS} ms`) : end(status ?? -1, status === null ? `ended by ${signal}` : '')
+    )
   })
 }

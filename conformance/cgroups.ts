@@ -1,14 +1,22 @@
 /** Cgroups that a container may have left behind. */
-import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { type Dirent, existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from './machine.ts'
 
 const DEPTH = 3
 
+function subdirectories(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  } catch {
+    // A cgroup of somebody else's that has gone meanwhile.
+    return []
+  }
+}
+
 function find(directory: string, name: string, depth: number): string[] {
   if (depth === 0) return []
-  const entries = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  return entries.flatMap((entry) => {
+  return subdirectories(directory).flatMap((entry) => {
     const path = join(directory, entry.name)
     return [...find(path, name, depth - 1), ...(entry.name.includes(name) ? [path] : [])]
   })
@@ -26,11 +34,15 @@ export function removeCgroups(name: string, machine: Machine): void {
     const left = cgroupsNamed(name, machine)
     if (left.length === 0) return
     for (const path of left) {
-      for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n')) if (pid) quietly(() => process.kill(Number(pid), 9))
+      quietly(() => endAll(path))
       quietly(() => rmdirSync(path))
     }
     if (tries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
   }
+}
+
+function endAll(path: string): void {
+  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n')) if (pid) process.kill(Number(pid), 'SIGKILL')
 }
 
 function quietly(act: () => void): void {

@@ -85,8 +85,18 @@ export class Container {
   }
 
   /** Runs the runtime with any command line. */
-  invoke(args: readonly string[], options: CallOptions = {}, wrapper: readonly string[] = []): Promise<Result> {
-    return call(join(this.directory, `call${++this.calls}`), [...wrapper, this.runtime, '--root', this.root, ...args], options)
+  invoke(args: readonly string[], options: CallOptions = {}): Promise<Result> {
+    return this.host([...this.command, ...args], options)
+  }
+
+  /** The runtime with its global options. */
+  get command(): readonly string[] {
+    return [this.runtime, '--root', this.root]
+  }
+
+  /** Runs any command on the host. */
+  host(command: readonly string[], options: CallOptions = {}): Promise<Result> {
+    return call(join(this.directory, `call${++this.calls}`), command, options)
   }
 
   /** Writes config.json as it is now. */
@@ -102,7 +112,7 @@ export class Container {
   /** `create` of this bundle with another id. */
   createAs(id: string, bundle = this.bundle): Promise<Result> {
     const out = join(this.directory, 'container')
-    return call(out, [...this.wrapper, this.runtime, '--root', this.root, 'create', '--bundle', bundle, id], this.options)
+    return call(out, [...this.wrapper, ...this.command, 'create', '--bundle', bundle, id], this.options)
   }
 
   start(): Promise<Result> {
@@ -179,7 +189,7 @@ export class Container {
       if (started.status === 0) return 'no error: the container was created and started'
       return undefined
     }
-    if (created.status >= 124) return `create did not end by itself: ${created.stderr}`
+    if (created.status < 0) return `create did not end by itself: ${created.stderr}`
     if ((await this.query()).status === 0) return `create failed (${created.stderr.trim()}), but the container is there`
     return undefined
   }
@@ -223,7 +233,7 @@ export class Container {
   }
 
   [Symbol.dispose](): void {
-    spawnSync(this.runtime, ['--root', this.root, 'delete', '--force', this.id], { stdio: 'ignore', timeout: 20_000 })
+    spawnSync(this.runtime, [...this.command.slice(1), 'delete', '--force', this.id], { stdio: 'ignore', timeout: 20_000 })
     removeCgroups(this.id, this.machine)
     // The suite has a mount namespace of its own; what is mounted below the directory must not be emptied with it.
     unmountBelow(this.directory)

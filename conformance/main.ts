@@ -22,6 +22,7 @@ import { Stage } from './stage.ts'
 import { type Outcome, run } from './suite.ts'
 
 const UNIFIED = '/sys/fs/cgroup/unified'
+const RUN_TIMEOUT_MS = 3_600_000
 const INNER = 'CONFORMANCE_INNER'
 
 const options = {
@@ -85,6 +86,7 @@ async function main(): Promise<void> {
   if (values.runtime === undefined) throw new Error('usage: conformance --runtime PATH')
   const runtime = findRuntime(values.runtime)
   const { default: t } = await import('tap')
+  t.setTimeout(RUN_TIMEOUT_MS)
   let machine = findMachine()
   const why = unfit(machine)
   if (why !== undefined) return void t.pass('all requirements', { skip: why })
