@@ -34,7 +34,8 @@ const env: NodeJS.ProcessEnv = {
   TMPDIR: '/run/tmp',
   LANG: 'C.UTF-8',
   TERM: 'xterm',
-  RT: runtime
+  RT: runtime,
+  BIN: runtimes[runtime]
 }
 
 const facts: Facts = {

@@ -5,7 +5,7 @@ import type { Config } from '../config/types.ts'
 import { cannotExec, processDied } from '../errors/wording.exec.ts'
 import { errnoNameOf } from '../errors/wording.ts'
 import { type OwnedFd, own } from '../linux/fd.ts'
-import { pidfdOpen, reapInBackground } from '../linux/process.ts'
+import { pidfdOpen } from '../linux/process.ts'
 import { compileExec } from '../plan/exec.ts'
 import type { Plan } from '../plan/step.ts'
 import { sendPidfd, writePidFile } from './announce.ts'
@@ -37,6 +37,8 @@ const O_PATH = 0o10000000
  * Executes a process in a container that is created or running. Detached, it returns when the process runs. Otherwise signals go to the process,
  * its terminal or standard streams are the caller's, and it returns when the process has ended.
  *
+ * Who reaps a detached process is not decided here: the end of the command line's is its parent's to see, be it as soon as it may.
+ *
  * The process is described by the config of `create`, which is kept with the state: later edits in the bundle change nothing.
  * @throws TsrunError `not-found`; `bad-state`; `usage`; `config`; for a command that cannot be executed; for the step that failed
  */
@@ -44,8 +46,6 @@ export async function exec(options: ExecOptions): Promise<RunResult> {
   checkId(options.id)
   if (options.detach === true) {
     const { pid } = await withUndo(options, (work) => begin(options, connectConsole(options.consoleSocket), () => {}, work))
-    // In a program that lives on it would stay as a zombie.
-    reapInBackground(pid)
     return { exitStatus: 0, pid }
   }
   using terminal = openTerminal()

@@ -229,6 +229,22 @@ t.test('--detach, --pid-file and --preserve-fds', { skip: asRoot }, async (t) =>
 })
 
 t.test(
+  '--detach leaves the end of the process to whoever is its parent next',
+  { skip: needs({ root: true, commands: ['strace'] }) },
+  async (t) => {
+    using box = sandbox(t)
+    const { id, withCall } = await running(box)
+    const [trace, pidFile] = [join(box.directory, 'trace'), join(box.directory, 'pid')]
+    const wrapper = ['strace', '-f', '-e', 'trace=wait4,waitid', '-o', trace]
+    t.equal(withCall({ wrapper }, '--detach', '--pid-file', pidFile, id, 'true').status, 0)
+    const waits = readFileSync(trace, 'latin1')
+    t.match(waits, /wait4\(\d+,/, 'it has waited for the program that made the process')
+    // An engine's shim never hears of the end of a process that ended before the command and was reaped by it.
+    t.notMatch(waits, new RegExp(`wait(4|id)\\((P_PID, )?(${readFileSync(pidFile, 'latin1')}|-1),`))
+  }
+)
+
+t.test(
   "--pidfd-socket: one message, runc's word for it, and a pidfd",
   { skip: needs({ root: true, commands: ['python3'] }) },
   async (t) => {

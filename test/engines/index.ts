@@ -1,5 +1,6 @@
 /** All engines, in the order of the page. */
 import type { Engine } from './check.ts'
+import { containerd } from './containerd.ts'
 import { podman } from './podman.ts'
 
-export const engines: readonly Engine[] = [podman]
+export const engines: readonly Engine[] = [podman, containerd]
