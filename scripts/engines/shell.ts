@@ -10,7 +10,6 @@ const PRELUDE = `
 tty() { script -qec "$*" /dev/null; }
 # Until a command succeeds, for ten seconds.
 wait_for() { for _ in $(seq 100); do if (eval "$1") >/dev/null 2>&1; then return 0; fi; sleep 0.1; done; echo "in vain: $1" >&2; return 1; }
-# A memory cgroup's file by its names in v1 and v2, at a path below the controller.
 `
 
 const STEP_TIMEOUT_MS = 90_000
@@ -44,8 +43,19 @@ export function shell(command: string, env: NodeJS.ProcessEnv, timeoutMs = STEP_
   return { status: status ?? 124, ...ended }
 }
 
+/** Without the carriage returns of terminals, and the white space around it. */
+const plain = (text: string): string => text.replaceAll('\r', '').trim()
+
 const matches = (text: string, wanted: string | RegExp | undefined): boolean =>
-  wanted === undefined || (typeof wanted === 'string' ? text.replaceAll('\r', '').trim() === wanted : wanted.test(text))
+  wanted === undefined || (typeof wanted === 'string' ? plain(text) === wanted : wanted.test(plain(text)))
+
+/** Lines of output that are shown of a failure. */
+const SHOWN = 25
+
+const shortened = (text: string): string => {
+  const lines = text.trimEnd().split('\n')
+  return lines.length <= SHOWN ? lines.join('\n') : [...lines.slice(0, SHOWN), `… ${lines.length - SHOWN} lines …`].join('\n')
+}
 
 function problem({ status = 0, out, err }: Step, ended: Ended): string | undefined {
   if (ended.status !== status) return `exit status ${ended.status}, not ${status}`
@@ -61,7 +71,7 @@ export function take(step: Step, env: NodeJS.ProcessEnv): string | undefined {
     const ended = shell(step.run, env)
     const wrong = problem(step, ended)
     if (wrong === undefined) return undefined
-    if (performance.now() > until) return `${wrong}\n$ ${step.run}\n${ended.stdout}${ended.stderr}`
+    if (performance.now() > until) return `${wrong}\n$ ${step.run}\n${shortened(ended.stdout + ended.stderr)}`
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
   }
 }

