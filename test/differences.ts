@@ -22,7 +22,16 @@ const CREATED = "JavaScript's clock counts milliseconds; RFC 3339 leaves the num
 const PROPAGATION = 'rootfsPropagation is applied to the root of the container after pivot_root, as runc 1.2 does; runc 1.1 loses it'
 const CGROUP_SOURCE = 'the source of a mount of cgroup v1 is a name without a meaning'
 
+const FLAGS_KEPT =
+  'a read-only root, and a read-only bind mount, keep nosuid and nodev of the file system that they come from; runc takes them away'
+const SOURCE_PRIVATE =
+  'runc makes the mount that holds the root file system private, and so what is bound from the same one; here it is a slave, as what is bound from elsewhere'
+
 export const DIFFERENCES: readonly Difference[] = [
+  { section: 'mountinfo', only: 'runc', line: /^\/ tmpfs \w+ root=\S+ ro \[\] /, because: FLAGS_KEPT },
+  { section: 'mountinfo', only: 'tsrun', line: /^\/ tmpfs \w+ root=\S+ ro,nosuid,nodev \[\] /, because: FLAGS_KEPT },
+  { section: 'mountinfo', case: 'bind mounts', only: 'runc', line: /^\/(bound|bound-ro|etc\/file) .* \[\] /, because: SOURCE_PRIVATE },
+  { section: 'mountinfo', case: 'bind mounts', only: 'tsrun', line: /^\/(bound|bound-ro|etc\/file) .* \[master\] /, because: SOURCE_PRIVATE },
   { section: 'state', only: 'runc', line: /state ID: ociVersion 1\.0\.2-dev$/, because: VERSION },
   { section: 'state', only: 'tsrun', line: /state ID: ociVersion 1\.3\.\d$/, because: VERSION },
   { section: 'state', only: 'runc', line: /state ID: created 9999-99-99T99:99:99\.NZ$/, because: CREATED },

@@ -45,14 +45,18 @@ export const propagation: Pass = ({ config, facts }) => {
   return steps
 }
 
-/** pivot_root(2) takes a mount point only, so the root file system is bound onto itself. */
+/**
+ * pivot_root(2) takes a mount point only, so the root file system is bound onto itself. That mount is nobody's peer and nobody's slave: what the host
+ * mounts below the root file system later on does not appear in the container. (runc makes the mount that it is on private instead.)
+ */
 export const bindRoot: Pass = ({ facts }) => [
   {
     call: 'mount',
     args: [text(facts.rootfs), text(facts.rootfs), 0, MS_BIND | MS_REC, 0],
     pointer: '/root/path',
     says: `bind the root file system "${facts.rootfs}"`
-  }
+  },
+  propagate(facts.rootfs, MS_PRIVATE, '/root/path', 'make the mount of the root file system private')
 ]
 
 /** All paths in the container are looked up from here. */
