@@ -1,6 +1,7 @@
 /** tsrun as a library: the functions that the command line calls. */
 
 export type { Config } from './config/types.ts'
+export { checkpoint } from './container/checkpoint.ts'
 export { create } from './container/create.ts'
 export { deleteContainer } from './container/delete.ts'
 export { events, stats } from './container/events.ts'
@@ -11,6 +12,7 @@ export { kill } from './container/kill.ts'
 export { list } from './container/list.ts'
 export { pause } from './container/pause.ts'
 export { ps } from './container/ps.ts'
+export { restore } from './container/restore.ts'
 export { resume } from './container/resume.ts'
 export { run } from './container/run.ts'
 export { start } from './container/start.ts'

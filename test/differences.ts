@@ -31,7 +31,13 @@ export const DIFFERENCES: readonly Difference[] = [
   { section: 'mountinfo', only: 'runc', line: /^\/ tmpfs \w+ root=\S+ ro \[\] /, because: FLAGS_KEPT },
   { section: 'mountinfo', only: 'tsrun', line: /^\/ tmpfs \w+ root=\S+ ro,nosuid,nodev \[\] /, because: FLAGS_KEPT },
   { section: 'mountinfo', case: 'bind mounts', only: 'runc', line: /^\/(bound|bound-ro|etc\/file) .* \[\] /, because: SOURCE_PRIVATE },
-  { section: 'mountinfo', case: 'bind mounts', only: 'tsrun', line: /^\/(bound|bound-ro|etc\/file) .* \[master\] /, because: SOURCE_PRIVATE },
+  {
+    section: 'mountinfo',
+    case: 'bind mounts',
+    only: 'tsrun',
+    line: /^\/(bound|bound-ro|etc\/file) .* \[master\] /,
+    because: SOURCE_PRIVATE
+  },
   { section: 'state', only: 'runc', line: /state ID: ociVersion 1\.0\.2-dev$/, because: VERSION },
   { section: 'state', only: 'tsrun', line: /state ID: ociVersion 1\.3\.\d$/, because: VERSION },
   { section: 'state', only: 'runc', line: /state ID: created 9999-99-99T99:99:99\.NZ$/, because: CREATED },

@@ -34,6 +34,8 @@ cd /tsrun
 echo '${STARTED}'
 sh /tsrun/guest/command
 ${PRINT_END}
+# The machine is ended from outside; ending by itself, it would lose what has not left the serial port yet.
+sleep 10
 `
 
 function bun(...args: string[]): void {

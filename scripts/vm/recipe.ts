@@ -31,6 +31,7 @@ export const PACKAGES = [
   'bsdextrautils',
   'uidmap',
   'iproute2',
+  'iptables',
   'kmod',
   'procps',
   'strace'

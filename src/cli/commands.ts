@@ -1,6 +1,6 @@
 /** Where the code of each command is. A file is imported when its command is called, and exports `main`. */
 import type { RuntimeOptions } from '../container/types.ts'
-import type { BuiltName, CommandName, FlagsOf, Globals } from './types.ts'
+import type { CommandName, FlagsOf, Globals } from './types.ts'
 
 /** What a command is called with. */
 export interface Invocation<C extends CommandName> {
@@ -17,7 +17,7 @@ export type Main<C extends CommandName> = (invocation: Invocation<C>) => Promise
 
 type Load<C extends CommandName> = () => Promise<{ readonly main: Main<C> }>
 
-export const commands: { readonly [C in BuiltName]: Load<C> } = {
+export const commands: { readonly [C in CommandName]: Load<C> } = {
   create: () => import('./commands/create.ts'),
   start: () => import('./commands/start.ts'),
   run: () => import('./commands/run.ts'),
@@ -34,5 +34,7 @@ export const commands: { readonly [C in BuiltName]: Load<C> } = {
   features: () => import('./commands/features.ts'),
   events: () => import('./commands/events.ts'),
   update: () => import('./commands/update.ts'),
+  checkpoint: () => import('./commands/checkpoint.ts'),
+  restore: () => import('./commands/restore.ts'),
   completion: () => import('./commands/completion.ts')
 }

@@ -1,6 +1,6 @@
 /** Follows a command line: reads it, runs the command, reports its failure. */
 import type { LogLevel, RuntimeOptions } from '../container/types.ts'
-import { invalidRootless, notBuilt, usageError } from '../errors/wording.cli.ts'
+import { invalidRootless, usageError } from '../errors/wording.cli.ts'
 import { commands } from './commands.ts'
 import { checkDirectory } from './directory.ts'
 import { read, readBoolean } from './fast.ts'
@@ -8,7 +8,7 @@ import { type Log, openLog, plainLog } from './log.ts'
 import { print } from './print.ts'
 import { reportOf } from './report.ts'
 import { table } from './table.ts'
-import type { BuiltName, Call, Command, Globals } from './types.ts'
+import type { Call, Command, Globals } from './types.ts'
 
 /**
  * Follows a command line.
@@ -38,7 +38,6 @@ async function perform(call: Call): Promise<number> {
     await checkDirectory(call)
     log = openLog({ ...logOptions(call.globals), merged: command.merged === true })
     options = runtimeOptions(call.globals, log)
-    if (command.built === false) throw notBuilt(call.command)
   } catch (error) {
     log.fail(reportOf(error))
     return 1
@@ -49,7 +48,7 @@ async function perform(call: Call): Promise<number> {
   }
   process.on('uncaughtException', (error) => process.exit(fail(error)))
   try {
-    const { main } = await commands[call.command as BuiltName]()
+    const { main } = await commands[call.command]()
     return await main({ flags: call.flags, args: call.args, options, globals: call.globals } as never)
   } catch (error) {
     return fail(error)

@@ -87,7 +87,7 @@ Warnings stay out of a JSON log because Podman reads it as exactly one object, a
 together with standard output.`
 
 function commandSection(name: CommandName, command: Command): string {
-  const status = [...(command.runc === false ? ['runc has no such command.'] : []), ...(command.built === false ? ['Not built yet.'] : [])]
+  const status = command.runc === false ? ['runc has no such command.'] : []
   const first = [`${sentence(command.summary)}`, command.description, ...status].filter(Boolean).join(' ')
   const options = [...command.flags.map((flag) => flag.name), ...(runc[name] ?? [])]
   const parts = [

@@ -38,10 +38,6 @@ t.test('a mistake is told on both outputs, and in the log', async (t) => {
   t.same(tsrun(['foo']), { status: 3, stdout: '', stderr: "tsrun: No help topic for 'foo'\nhint: show all commands with: tsrun help\n" })
 })
 
-t.test('what is not built yet says so', async (t) => {
-  t.same(tsrun(['checkpoint', 'c']), { status: 1, stdout: '', stderr: 'tsrun: "checkpoint" is not built yet\n' })
-})
-
 t.test('wrong global options are refused', async (t) => {
   t.match(tsrun(['--log', '/nonexistent/log', 'list']), {
     status: 1,

@@ -48,9 +48,8 @@ const OVERVIEW = [
 ]
 
 function commandPage(name: CommandName, command: Command): [string, string] {
-  const { summary, description, flags, examples, built } = command
-  const status = built === false ? ['This version does not have it yet.'] : []
-  const told = [[sentence(summary), description].filter(Boolean).join(' '), ...(details[name] ?? []), ...status]
+  const { summary, description, flags, examples } = command
+  const told = [[sentence(summary), description].filter(Boolean).join(' '), ...(details[name] ?? [])]
   const shown = [...flags, help].filter(({ hidden }: Flag) => hidden !== true)
   const text = page(
     `tsrun-${name}`,

@@ -11,7 +11,7 @@ import { countFits, counts, defaults, findFlag, isOption, type Part, readBoolean
 import { nearest } from './nearest.ts'
 import { globals, help, table } from './table.ts'
 import type { Call, Command, CommandName, Flag, Globals, Values } from './types.ts'
-import { summaryOf, usageLine } from './usage.ts'
+import { usageLine } from './usage.ts'
 
 /** What there is to do about a command line. */
 export type Answer =
@@ -232,7 +232,7 @@ const overviewHead = (): string =>
 
 const commandHead = (name: CommandName, command: Command): string =>
   [
-    section('NAME', `tsrun ${name} - ${summaryOf(command)}`),
+    section('NAME', `tsrun ${name} - ${command.summary}`),
     section('USAGE', usageLine(name, command)),
     ...(command.description === undefined ? [] : [section('DESCRIPTION', command.description)])
   ]
@@ -241,7 +241,7 @@ const commandHead = (name: CommandName, command: Command): string =>
 
 function overview(): Argv {
   const page = withOptions(emptyPage(), globals, 'GLOBAL OPTIONS:')
-  for (const [name, command] of Object.entries(table) as [string, Command][]) page.command(name, summaryOf(command))
+  for (const [name, command] of Object.entries(table) as [string, Command][]) page.command(name, command.summary)
   return page.epilogue('"tsrun help COMMAND" or "tsrun COMMAND --help" tells more about a command, with examples.')
 }
 

@@ -34,6 +34,13 @@ export const details: Readonly<Partial<Record<CommandName, readonly string[]>>> 
   update: [
     'What is not given stays as it is. When the kernel refuses one limit, those before it are put back. Sizes are numbers with b, k, m, g or t behind them, -1 for no limit.'
   ],
+  checkpoint: [
+    'It needs criu(8), version 3.0 or newer, 3.14 on cgroup v2, and root. What is mounted from outside, pipes that lead outside, and namespaces that were joined are not saved: restore puts those of the restored container in their places. The container is deleted afterwards, unless --leave-running or --pre-dump is given. When criu refuses, the container goes on, and dump.log in --work-path tells more.',
+    'A file that the annotation org.criu.config names, or else /etc/criu/runc.conf, has more options for criu.'
+  ],
+  restore: [
+    'The bundle needs the same root file system and configuration. Hooks of the kinds prestart and createRuntime are run; those of other kinds have been run before the checkpoint. --no-pivot is accepted: criu makes the root as it was. A process that had the terminal gets a new one, whose master end is sent to --console-socket, or which is that of the caller.'
+  ],
   spec: ['With --rootless the container has a user namespace that maps the caller to root, and no network namespace.'],
   explain: ['It is the same plan that create would follow, with the facts of this machine.'],
   features: ['It needs no privileges and no container: engines ask before they use either.'],

@@ -104,7 +104,7 @@ const format = {
 /** Options of checkpoint and restore that are handed to CRIU. */
 const criu = [
   { name: 'image-path', type: 'string', value: 'DIR', help: 'directory of the image files (default: ./checkpoint)' },
-  { name: 'work-path', type: 'string', value: 'DIR', help: "directory of CRIU's work files and logs" },
+  { name: 'work-path', type: 'string', value: 'DIR', help: "directory of CRIU's work files and logs (default: that of the image files)" },
   { name: 'tcp-established', type: 'boolean', help: 'allow open TCP connections' },
   { name: 'ext-unix-sk', type: 'boolean', help: 'allow connections to unix sockets outside' },
   { name: 'shell-job', type: 'boolean', help: 'allow processes of a shell job' },
@@ -334,8 +334,10 @@ export const table = {
       },
       { name: 'pre-dump', type: 'boolean', help: 'save memory only and let the container run on' }
     ],
-    examples: [['tsrun checkpoint --image-path /srv/web.img web', '']],
-    built: false
+    examples: [
+      ['tsrun checkpoint --image-path /srv/web.img web', 'saves it and deletes it'],
+      ['tsrun checkpoint --image-path /srv/web.img --leave-running web', 'saves it; it goes on']
+    ]
   },
   restore: {
     summary: 'restore a container from image files',
@@ -352,8 +354,7 @@ export const table = {
       { name: 'lsm-mount-context', type: 'string', value: 'CONTEXT', help: 'SELinux context of the mounts' }
     ],
     examples: [['tsrun restore --image-path /srv/web.img --bundle /srv/web --detach web', '']],
-    failure: { prefix: 'tsrun restore failed: ' },
-    built: false
+    failure: { prefix: 'tsrun restore failed: ' }
   },
   features: {
     summary: 'show what this version supports, as JSON',

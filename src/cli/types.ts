@@ -51,8 +51,6 @@ export interface Command {
   readonly merged?: true
   /** False when runc has no such command. */
   readonly runc?: false
-  /** False as long as it only exists here. */
-  readonly built?: false
 }
 
 type Given<F extends Flag> = F extends { readonly type: 'boolean' }
@@ -66,9 +64,6 @@ type Given<F extends Flag> = F extends { readonly type: 'boolean' }
 type FlagValues<Flags extends readonly Flag[]> = { readonly [F in Flags[number] as F['name']]: Given<F> }
 
 export type CommandName = keyof typeof table
-
-/** The commands that there is code for. */
-export type BuiltName = { [C in CommandName]: (typeof table)[C] extends { readonly built: false } ? never : C }[CommandName]
 
 /** The values of the global options, by long name. */
 export type Globals = FlagValues<typeof globals>

@@ -1,9 +1,6 @@
 /** How a command is shown, in help texts and in docs/cli.md. */
 import type { Command } from './types.ts'
 
-/** One line, which says so when the command only exists in the table. */
-export const summaryOf = ({ summary, built }: Command): string => (built === false ? `${summary} (not built yet)` : summary)
-
 /** The form of a call: `tsrun kill [options] <container-id> [signal]`. */
 export const usageLine = (name: string, { flags, positionals }: Command): string =>
   `tsrun ${name}${flags.length === 0 ? '' : ' [options]'}${positionals

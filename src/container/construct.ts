@@ -114,7 +114,7 @@ async function prepareIntelRdt(
 }
 
 /** Makes the state directory and locks it until the end of the work. */
-async function claimDirectory(options: CreateOptions, first: ContainerRecord, config: Config, work: Work): Promise<StateDirectory> {
+export async function claimDirectory(options: CreateOptions, first: ContainerRecord, config: Config, work: Work): Promise<StateDirectory> {
   const root = rootDirectory(options)
   makeRootDirectory(root)
   const directory = stateDirectory(root.path, options.id)
@@ -129,7 +129,14 @@ async function claimDirectory(options: CreateOptions, first: ContainerRecord, co
   return directory
 }
 
-function firstRecord(options: CreateOptions, bundle: string, config: Config, rootless: boolean, cgroup: CgroupLocation): ContainerRecord {
+/** What is kept of a container before it has a process. */
+export function firstRecord(
+  options: CreateOptions,
+  bundle: string,
+  config: Config,
+  rootless: boolean,
+  cgroup: CgroupLocation
+): ContainerRecord {
   return {
     format: FORMAT,
     id: options.id,

@@ -66,6 +66,8 @@ export async function features(): Promise<Features> {
     annotations: {
       'dev.tsrun.version': version(),
       ...(commit() === '' ? {} : { 'dev.tsrun.commit': commit() }),
+      // Whether criu is there is another question: it is looked for when it is needed.
+      'org.opencontainers.runc.checkpoint.enabled': 'true',
       ...(library === undefined ? {} : { 'io.github.seccomp.libseccomp.version': library.version })
     },
     potentiallyUnsafeConfigAnnotations: knownAnnotations.filter(({ unsafe }) => unsafe).map(({ key }) => key)

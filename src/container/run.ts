@@ -23,7 +23,7 @@ import { type Work, withUndo } from './work.ts'
 const UNKNOWN_STATUS = 255
 
 /** A container whose process runs, in the foreground. */
-interface Running {
+export interface Running {
   readonly directory: StateDirectory
   readonly record: ContainerRecord
   readonly config: Config
@@ -86,7 +86,13 @@ async function beginForeground(options: RunOptions, terminal: Terminal, work: Wo
   return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding, relay }
 }
 
-async function stay(running: Running, terminal: Terminal, subreaper: boolean, options: RunOptions): Promise<RunResult> {
+/** The rest of its life; the terminal, its signals and its end are those of the caller. */
+export async function stay(
+  running: Running,
+  terminal: Terminal,
+  subreaper: boolean,
+  options: Pick<RunOptions, 'keep' | 'log'>
+): Promise<RunResult> {
   using _ = running.pidfd
   using __ = running.forwarding
   const pid = running.record.init_process_pid
@@ -104,7 +110,7 @@ async function stay(running: Running, terminal: Terminal, subreaper: boolean, op
 }
 
 /** Init has ended. Somebody may have deleted the container already. */
-async function remove({ directory, record, config }: Running, { log }: RunOptions): Promise<void> {
+async function remove({ directory, record, config }: Running, { log }: Pick<RunOptions, 'log'>): Promise<void> {
   if (!directoryExists(directory)) return
   using _ = await lock(directory, 'delete')
   // Its pid may be somebody else's by now.

@@ -120,6 +120,51 @@ export interface DeleteOptions extends RuntimeOptions {
   readonly force?: boolean
 }
 
+/** What a checkpoint and a restore have in common; the names are those of CRIU's options. */
+export interface CriuSettings {
+  /** Directory of the image files; default ./checkpoint. */
+  readonly imagePath?: string
+  /** Directory of CRIU's logs and work files; default: that of the images. */
+  readonly workPath?: string
+  readonly tcpEstablished?: boolean
+  readonly extUnixSk?: boolean
+  readonly shellJob?: boolean
+  readonly fileLocks?: boolean
+  readonly autoDedup?: boolean
+  readonly lazyPages?: boolean
+  readonly manageCgroupsMode?: 'soft' | 'full' | 'strict' | 'ignore'
+  /** Only `network`. */
+  readonly emptyNs?: readonly string[]
+}
+
+export interface CheckpointOptions extends RuntimeOptions, CriuSettings {
+  readonly id: string
+  /** Images of the pre-dump before, relative to the image path. */
+  readonly parentPath?: string
+  /** The container goes on; it is deleted otherwise. */
+  readonly leaveRunning?: boolean
+  readonly linkRemap?: boolean
+  readonly tcpSkipInFlight?: boolean
+  readonly pageServer?: { readonly address: string; readonly port: number }
+  /** A descriptor of this process that gets a NUL byte when the lazy pages can be fetched. */
+  readonly statusFd?: number
+  /** Saves memory only; the container goes on. */
+  readonly preDump?: boolean
+}
+
+export interface RestoreOptions
+  extends CriuSettings,
+    Pick<
+      RunOptions,
+      'root' | 'systemdCgroup' | 'rootless' | 'log' | 'id' | 'bundle' | 'config' | 'pidFile' | 'consoleSocket' | 'detach' | 'noSubreaper'
+    > {
+  /** Accepted, and of no effect: CRIU makes the root as it was. */
+  readonly noPivot?: boolean
+  /** `apparmor:NAME` or `selinux:LABEL`. */
+  readonly lsmProfile?: string
+  readonly lsmMountContext?: string
+}
+
 export interface EventsOptions extends RuntimeOptions {
   /** Time between two lines of statistics, and before the first; default 5000. */
   readonly intervalMs?: number

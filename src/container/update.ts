@@ -38,12 +38,15 @@ export async function update(id: string, resources: Resources, options: UpdateOp
   const problems = resourcesProblems(wanted)
   if (problems.length > 0) throw refusedConfig(options.source ?? 'resources', 'config', problems)
   await updateIntelRdt(record, options)
-  await apply(cgroupOf(record), wanted, options.log)
+  await applyLimits(cgroupOf(record), wanted, options.log)
   writeRecord(directory, { ...record, resources: configText(resourcesAfter(kept, given)) })
 }
 
-/** The kernel first, which is the stricter judge; then systemd, when the cgroup is that of a unit. */
-async function apply(cgroup: CgroupLocation, resources: Resources, log: UpdateOptions['log']): Promise<void> {
+/**
+ * Other limits for a cgroup: the kernel first, which is the stricter judge; then systemd, when it is that of a unit.
+ * All or nothing. Throws TsrunError as `update`.
+ */
+export async function applyLimits(cgroup: CgroupLocation, resources: Resources, log: UpdateOptions['log']): Promise<void> {
   const putBack = applyResources(cgroup, resources, log)
   if (cgroup.driver !== 'systemd') return
   try {

@@ -36,8 +36,6 @@ export const didYouMean = (name: string): string => `did you mean "${name}"?`
 export const usageError = (message: string, hint?: string): TsrunError =>
   new TsrunError('usage', message, hint === undefined ? {} : { hint })
 
-export const notBuilt = (command: string): TsrunError => new TsrunError('unsupported', `tsrun: "${command}" is not built yet`)
-
 export const invalidLogFormat = (value: string): TsrunError =>
   new TsrunError('usage', `invalid log-format: ${value}`, { hint: 'use text or json' })
 

@@ -124,16 +124,25 @@ const CONTROL_SIZE = 16 + 4 * 254
  * Throws TsrunError `system` when the message brings none or several (which are closed), or at end of file.
  */
 export function receiveFd(fd: number, max = 4096): { fd: OwnedFd; data: Uint8Array } {
+  const { fds, data } = receiveMessage(fd, max)
+  const [only] = fds
+  if (only !== undefined && fds.length === 1) return { fd: only, data }
+  for (const extra of fds) extra[Symbol.dispose]()
+  throw new TsrunError('system', `cannot receive a file descriptor: the message holds ${fds.length}`)
+}
+
+/**
+ * Receives one message of at most `max` bytes with all descriptors that it brings; the caller owns them, CLOEXEC. Empty at end of file.
+ * Throws TsrunError `system`.
+ */
+export function receiveMessage(fd: number, max: number): { fds: readonly OwnedFd[]; data: Uint8Array } {
   const data = new Uint8Array(max)
   const control = new Uint8Array(CONTROL_SIZE)
   const message = packMessageHeader(data, control, addressOf)
   const length = check(retried('recvmsg', fd, message.header, MSG_CMSG_CLOEXEC), 'receive a file descriptor')
   keepAlive(message)
   const fds = unpackRights(control.subarray(0, unpackMessageHeader(message.header).controlLength)).map(own)
-  const [only] = fds
-  if (only !== undefined && fds.length === 1) return { fd: only, data: data.subarray(0, length) }
-  for (const extra of fds) extra[Symbol.dispose]()
-  throw new TsrunError('system', `cannot receive a file descriptor: the message holds ${fds.length}`)
+  return { fds, data: data.subarray(0, length) }
 }
 
 /**

@@ -1,0 +1,123 @@
+/**
+ * The mounts of a container that come from outside, which CRIU does not save: at the checkpoint each gets a name, and at the restore something to mount
+ * in its place. Pure.
+ */
+import { join, resolve } from 'node:path'
+import type { Config, Mount } from '../config/types.ts'
+
+/** One of them. */
+export interface ExternalMount {
+  /** Where it is in the container; CRIU's name for it, too. */
+  readonly key: string
+  /** `destination` of the mount in config.json that has made it, which may be a symlink in the root file system. */
+  readonly destination?: string
+}
+
+interface MountLine {
+  /** `major:minor`. */
+  readonly device: string
+  /** Of the file system, what is mounted. */
+  readonly root: string
+  readonly mountpoint: string
+  readonly type: string
+}
+
+/** File systems that CRIU mounts anew, with what was in them. */
+const SAVED: ReadonlySet<string> = new Set(['tmpfs', 'proc', 'sysfs', 'devpts', 'mqueue', 'cgroup2'])
+
+/**
+ * The external mounts among those of a container.
+ *
+ * @param mountinfo of its init (proc_pid_mountinfo(5))
+ * @param destinations where the mount points of config.json are: an absolute path in the container for each `destination`
+ */
+export function externalMounts(config: Config, mountinfo: string, destinations: ReadonlyMap<string, string>): ExternalMount[] {
+  const lines = mountinfo.split('\n').filter(Boolean).map(parseLine)
+  const root = lines.find(({ mountpoint }) => mountpoint === '/')
+  const bound = new Map(
+    (config.mounts ?? []).filter(isBind).map(({ destination }) => [destinations.get(destination) ?? destination, destination])
+  )
+  const saved = new Set(lines.filter((line) => line.root === '/' && SAVED.has(line.type)).map(({ device }) => device))
+  const keys = new Map<string, ExternalMount>()
+  for (const line of lines) {
+    const destination = bound.get(line.mountpoint)
+    if (line.mountpoint === '/' || (destination === undefined && (saved.has(line.device) || isPartOf(line, root)))) continue
+    keys.set(line.mountpoint, { key: line.mountpoint, ...(destination === undefined ? {} : { destination }) })
+  }
+  return [...keys.values()]
+}
+
+/** `31 23 0:28 /root /mount/point rw,relatime shared:1 - tmpfs tmpfs rw`. */
+function parseLine(line: string): MountLine {
+  const [, , device = '', root = '', mountpoint = ''] = line.split(' ', 5)
+  const [type = ''] = line.slice(line.indexOf(' - ') + 3).split(' ', 1)
+  return { device, root: decoded(root), mountpoint: decoded(mountpoint), type }
+}
+
+/** Space, tab, newline and backslash are octal there. */
+const decoded = (field: string): string => field.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)))
+
+/** A place of the root file system that is mounted once more, such as one that is read-only. */
+const isPartOf = (line: MountLine, root: MountLine | undefined): boolean =>
+  root !== undefined && line.device === root.device && (line.root === root.root || line.root.startsWith(`${root.root.replace(/\/$/, '')}/`))
+
+const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind') === true
+
+/** What the config of a container that is restored has to offer. */
+export interface MountSources {
+  readonly config: Config
+  /** Absolute. */
+  readonly bundle: string
+  /** Directory in the place of the one for sd_notify(3). */
+  readonly notify: string
+  /** Directory of the container's cgroup for each v1 controller. */
+  readonly cgroups: Readonly<Record<string, string>>
+}
+
+/**
+ * What is mounted on the host for each of them; those that the config does not explain are left out.
+ * @param mounts of the checkpoint; undefined when it tells nothing of them
+ */
+export function sourcesOf(mounts: readonly ExternalMount[] | undefined, sources: MountSources): { key: string; val: string }[] {
+  const { config, bundle } = sources
+  const binds = (config.mounts ?? [])
+    .filter(isBind)
+    .map(({ destination, source = '' }) => ({ destination, source: resolve(bundle, source) }))
+  const all = mounts ?? binds.map(({ destination }) => ({ key: destination, destination }))
+  return all.flatMap(({ key, destination }) => {
+    const bind = binds.findLast((each) => each.destination === destination)
+    const val = bind?.source ?? belowBind(key, all, binds) ?? elsewhere(key, sources)
+    return val === undefined ? [] : [{ key, val }]
+  })
+}
+
+type Bind = { readonly destination: string; readonly source: string }
+
+/** A mount that a recursive bind mount has brought. */
+function belowBind(key: string, all: readonly ExternalMount[], binds: readonly Bind[]): string | undefined {
+  const above = all
+    .filter((mount) => mount.destination !== undefined && key.startsWith(`${mount.key}/`))
+    .reduce<ExternalMount | undefined>((best, mount) => (mount.key.length > (best?.key.length ?? 0) ? mount : best), undefined)
+  const bind = binds.findLast(({ destination }) => destination === above?.destination)
+  if (bind === undefined || above === undefined) return undefined
+  const below = join('/', key.slice(above.key.length))
+  return join(bind.source, below)
+}
+
+const NOTIFY = '/run/notify'
+/** That every container has (config-linux.md#default-devices). */
+const DEVICES: ReadonlySet<string> = new Set(['null', 'zero', 'full', 'random', 'urandom', 'tty'].map((name) => `/dev/${name}`))
+
+function elsewhere(key: string, { config, notify, cgroups }: MountSources): string | undefined {
+  if (key === NOTIFY) return notify
+  // A masked file is covered with the null device; in a user namespace devices are the host's.
+  // Without a cgroup namespace it is the container's own cgroup that is mounted.
+  const isCgroup = config.mounts?.some(({ destination, type }) => type === 'cgroup' && join('/', destination) === key) === true
+  if (isCgroup && cgroups[''] !== undefined) return cgroups['']
+  if (config.linux?.maskedPaths?.some((path) => join('/', path) === key)) return '/dev/null'
+  if (DEVICES.has(key) || config.linux?.devices?.some(({ path }) => path === key)) return key
+  const controllers = /\/([\w,=]+)$/.exec(key)?.[1]?.split(',') ?? []
+  const known = controllers.find((name) => Object.hasOwn(cgroups, name))
+  return known === undefined ? undefined : cgroups[known]
+}
