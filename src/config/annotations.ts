@@ -8,6 +8,7 @@ export const SECCOMP_BPF_DATA = 'run.oci.seccomp_bpf_data'
 export const PIDFD_RECEIVER = 'run.oci.pidfd_receiver'
 export const HOOKS_STDOUT = 'run.oci.hooks.stdout'
 export const HOOKS_STDERR = 'run.oci.hooks.stderr'
+export const CRIU_CONFIG = 'org.criu.config'
 export const TIMENS_OFFSET = 'run.oci.timens_offset'
 
 /** One annotation, or all whose keys start with `key` when that ends in a dot. */
@@ -38,12 +39,12 @@ export const knownAnnotations: readonly KnownAnnotation[] = [
   acts(HOOKS_STDOUT, 'a file that hooks write their standard output to; made if missing, never truncated', true),
   acts(HOOKS_STDERR, 'a file that hooks write their standard error to; made if missing, never truncated', true),
   acts(TIMENS_OFFSET, 'lines for /proc/PID/timens_offsets (time_namespaces(7)), when there is no linux.timeOffsets', false),
+  acts(CRIU_CONFIG, 'a file with more options for criu, at checkpoint and restore; empty: none, not even /etc/criu/runc.conf', true),
   ignored('run.oci.seccomp.plugins', 'plugins of crun cannot be loaded here; an agent at linux.seccomp.listenerPath does the same'),
   ignored('run.oci.handler', 'there are no handlers: the command is executed by the kernel'),
   ignored('run.oci.systemd.force_cgroup_v1', 'the host’s own layout of cgroups is used'),
   ignored('run.oci.systemd.subgroup', 'the container is in the cgroup that linux.cgroupsPath names, as with runc'),
-  ignored('run.oci.delegate-cgroup', 'the container is in the cgroup that linux.cgroupsPath names, as with runc'),
-  ignored('org.criu.config', 'criu reads its own configuration files')
+  ignored('run.oci.delegate-cgroup', 'the container is in the cgroup that linux.cgroupsPath names, as with runc')
 ]
 
 const value = ({ annotations }: Pick<Config, 'annotations'>, key: string): string | undefined =>

@@ -1,6 +1,7 @@
 /** The options that a checkpoint and a restore have in common, as CRIU has them. */
 import { existsSync } from 'node:fs'
 import { CLONE_NEWNET } from '../abi/sched.ts'
+import { CRIU_CONFIG } from '../config/annotations.ts'
 import type { CriuSettings } from '../container/types.ts'
 import { badCgroupsMode, badEmptyNs } from '../errors/wording.criu.ts'
 import { CGROUP_MODES, type CriuOptions } from './messages.ts'
@@ -9,8 +10,6 @@ import { CGROUP_MODES, type CriuOptions } from './messages.ts'
 const LOG_LEVEL = 4
 /** The file that runc names to it, too, when the host has one. */
 const CONFIG_FILE = '/etc/criu/runc.conf'
-/** Annotation that names another; empty: none. */
-const CONFIG_ANNOTATION = 'org.criu.config'
 
 export function commonOptions(
   settings: CriuSettings,
@@ -18,7 +17,7 @@ export function commonOptions(
   places: Pick<CriuOptions, 'images_dir_fd' | 'work_dir_fd' | 'log_file' | 'root'>
 ): CriuOptions {
   const { manageCgroupsMode } = settings
-  const configFile = annotations[CONFIG_ANNOTATION] ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : '')
+  const configFile = annotations[CRIU_CONFIG] ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : '')
   return {
     ...places,
     log_level: LOG_LEVEL,
