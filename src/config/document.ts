@@ -25,8 +25,12 @@ export function parseDocument(text: string): Parsed {
   } catch (cause) {
     return refused(text, scan(text) ?? { offset: 0, problem: `is not JSON: ${cause}` })
   }
-  if (/[0-9]{16}/.test(text)) value = restoreIntegers(text, value)
-  const problem = freeze(value)
+  const seen = { inexact: false }
+  let problem = freeze(value, seen)
+  if (seen.inexact && problem === undefined) {
+    value = restoreIntegers(text, JSON.parse(text))
+    problem = freeze(value, seen)
+  }
   if (problem === undefined) return { value }
   const tooDeep = scan(text)
   return tooDeep === undefined ? { problem } : refused(text, tooDeep)
@@ -36,7 +40,7 @@ export function parseDocument(text: string): Parsed {
 export function copyDocument(original: unknown): Parsed {
   try {
     const value = structuredClone(original)
-    const problem = freeze(value)
+    const problem = freeze(value, { inexact: false })
     return problem === undefined ? { value } : { problem }
   } catch (cause) {
     return { problem: { pointer: '', message: `must be plain data: ${cause instanceof Error ? cause.message : String(cause)}` } }
@@ -63,32 +67,38 @@ function restoreIntegers(text: string, value: unknown): unknown {
   return document
 }
 
+/** What is noticed on the way: a number that JSON.parse may have rounded. */
+interface Seen {
+  inexact: boolean
+}
+
 /** Freezes from the leaves up and leaves members out that are null. Returns what cannot stay. */
-function freeze(value: unknown, depth = 0): Problem | undefined {
+function freeze(value: unknown, seen: Seen, depth = 0): Problem | undefined {
+  if (typeof value === 'number' && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) seen.inexact = true
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === MAX_DEPTH) return { pointer: '', message: TOO_DEEP }
-  const problem = Array.isArray(value) ? freezeEntries(value, depth) : freezeMembers(value as Record<string, unknown>, depth)
+  const problem = Array.isArray(value) ? freezeEntries(value, seen, depth) : freezeMembers(value as Record<string, unknown>, seen, depth)
   Object.freeze(value)
   return problem
 }
 
 /** A list keeps what is null, for the schema to refuse: leaving it out would move what follows. */
-function freezeEntries(list: readonly unknown[], depth: number): Problem | undefined {
+function freezeEntries(list: readonly unknown[], seen: Seen, depth: number): Problem | undefined {
   for (let i = 0; i < list.length; i++) {
-    const problem = freeze(list[i], depth + 1)
+    const problem = freeze(list[i], seen, depth + 1)
     if (problem !== undefined) return { ...problem, pointer: `/${i}${problem.pointer}` }
   }
   return undefined
 }
 
-function freezeMembers(object: Record<string, unknown>, depth: number): Problem | undefined {
+function freezeMembers(object: Record<string, unknown>, seen: Seen, depth: number): Problem | undefined {
   for (const name of Object.keys(object)) {
     // As an own member it is harmless here, but not for whoever copies it by assignment.
     if (name === '__proto__') return { pointer: '/__proto__', message: 'must not be a name in a configuration' }
     const member = object[name]
     if (member === null || member === undefined) delete object[name]
-    else if (typeof member === 'object') {
-      const problem = freeze(member, depth + 1)
+    else if (typeof member === 'object' || typeof member === 'number') {
+      const problem = freeze(member, seen, depth + 1)
       if (problem !== undefined) return { ...problem, pointer: `/${escapeSegment(name)}${problem.pointer}` }
     }
   }

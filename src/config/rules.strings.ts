@@ -9,9 +9,10 @@ import type { Config, Process } from './types.ts'
 
 /**
  * False for JSON text that can hold no such string, which is nearly always: it has no escape for a NUL or for half of a surrogate
- * pair, nor any character beyond U+FFFF. One look at the text is cheaper than one at each of its strings.
+ * pair, nor such a half itself. One look at the text is cheaper than one at each of its strings.
  */
-export const mayHoldOddStrings = (text: string): boolean => /\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]/.test(text)
+export const mayHoldOddStrings = (text: string): boolean =>
+  (text.includes('\\u') && /\\u(?:0000|[dD][89a-fA-F])/.test(text)) || !text.isWellFormed()
 
 const why = 'path_resolution(7), execve(2): a string ends at its first NUL'
 

@@ -18,7 +18,7 @@ export const warnings = (config: Config): readonly Problem[] => [
   ...idleOptions(config),
   ...joinedMappings(config),
   ...ignoredAnnotations(config),
-  ...misspeltNames(config, 'Config', [])
+  ...misspeltNames(config, 'Config', [], [])
 ]
 
 /** config.md#linux-process: capabilities that cannot be granted must be warned about. */
@@ -87,23 +87,29 @@ function joinedMappings({ linux }: Config): readonly Problem[] {
 }
 
 /** The spec wants unknown properties ignored. One that is nearly a known one is probably meant to be it. */
-function misspeltNames(value: unknown, shapeName: string, at: readonly string[]): readonly Problem[] {
+function misspeltNames(value: unknown, shapeName: string, at: string[], found: Problem[]): readonly Problem[] {
   const shape = SHAPES[shapeName]
-  if (shape === undefined || typeof value !== 'object' || value === null) return []
-  const found: Problem[] = []
-  for (const [name, member] of Object.entries(value)) {
+  if (shape === undefined || typeof value !== 'object' || value === null) return found
+  for (const name in value) {
     const holds = Object.hasOwn(shape, name) ? shape[name] : undefined
     if (holds === undefined) found.push(...unknownName(name, Object.keys(shape), at))
-    else if (holds !== '') found.push(...within(member, holds, [...at, name]))
+    else if (holds !== '') within((value as Readonly<Record<string, unknown>>)[name], name, holds, at, found)
   }
   return found
 }
 
-function within(member: unknown, holds: string, at: readonly string[]): readonly Problem[] {
-  if (!holds.startsWith('[') && !holds.startsWith('{')) return misspeltNames(member, holds, at)
-  const found: Problem[] = []
-  for (const [key, entry] of Object.entries(member ?? {})) found.push(...misspeltNames(entry, holds.slice(2), [...at, key]))
-  return found
+/** `at` is the way to where we are; it grows and shrinks with it, as every start of a container walks the whole of its configuration. */
+function within(member: unknown, name: string, holds: string, at: string[], found: Problem[]): void {
+  at.push(name)
+  if (!holds.startsWith('[') && !holds.startsWith('{')) misspeltNames(member, holds, at, found)
+  else {
+    for (const key in member as object) {
+      at.push(key)
+      misspeltNames((member as Readonly<Record<string, unknown>>)[key], holds.slice(2), at, found)
+      at.pop()
+    }
+  }
+  at.pop()
 }
 
 function unknownName(name: string, known: readonly string[], at: readonly string[]): readonly Problem[] {
