@@ -1,5 +1,6 @@
 /** What the process of a container is given (config.md#process), seen by itself. */
 import t from 'tap'
+import type { RLIMITS } from '../../src/abi/prctl.ts'
 import type { Config } from '../../src/config/types.ts'
 import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
 import { defaultProfile } from '../seccomp-profile.ts'
@@ -66,4 +67,39 @@ t.test('a seccomp profile', { skip: needs({ root: true, files: ['/proc/sys/kerne
       const { stdout, stderr } = runs(box, script, process, { seccomp: defaultProfile })
       t.equal(stdout.replaceAll('\t', ' '), 'Seccomp: 2\nrefused\nalive\n', `uid ${uid}, no_new_privs ${noNewPrivileges}: ${stderr}`)
     }
+})
+
+t.test('limits of every type, and umask 0', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  // Below what every host allows; the rows of /proc/PID/limits (proc_pid_limits(5)).
+  const rows: Readonly<Record<keyof typeof RLIMITS, string>> = {
+    RLIMIT_CPU: 'Max cpu time',
+    RLIMIT_FSIZE: 'Max file size',
+    RLIMIT_DATA: 'Max data size',
+    RLIMIT_STACK: 'Max stack size',
+    RLIMIT_CORE: 'Max core file size',
+    RLIMIT_RSS: 'Max resident set',
+    RLIMIT_NPROC: 'Max processes',
+    RLIMIT_NOFILE: 'Max open files',
+    RLIMIT_MEMLOCK: 'Max locked memory',
+    RLIMIT_AS: 'Max address space',
+    RLIMIT_LOCKS: 'Max file locks',
+    RLIMIT_SIGPENDING: 'Max pending signals',
+    RLIMIT_MSGQUEUE: 'Max msgqueue size',
+    RLIMIT_NICE: 'Max nice priority',
+    RLIMIT_RTPRIO: 'Max realtime priority',
+    RLIMIT_RTTIME: 'Max realtime timeout'
+  }
+  /** Some the caller may not have any of, and with too little of others no process could run. */
+  const softOf = (type: keyof typeof RLIMITS, i: number): number => {
+    if (type === 'RLIMIT_NICE' || type === 'RLIMIT_RTPRIO') return 0
+    return ['RLIMIT_AS', 'RLIMIT_DATA', 'RLIMIT_STACK'].includes(type) ? 2 ** 23 : 8000 + i
+  }
+  const rlimits = (Object.keys(rows) as (keyof typeof RLIMITS)[]).map((type, i) => {
+    const soft = softOf(type, i)
+    return { type, soft, hard: soft === 0 ? 0 : soft + 4096 }
+  })
+  const { stdout, stderr } = runs(box, 'umask; cat /proc/self/limits', { rlimits, user: { uid: 0, gid: 0, umask: 0 } })
+  t.match(stdout, /^0000\n/, stderr)
+  for (const { type, soft, hard } of rlimits) t.match(stdout, new RegExp(`^${rows[type]}\\s+${soft}\\s+${hard}\\s`, 'm'), type)
 })
