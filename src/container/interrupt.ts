@@ -12,6 +12,27 @@ export interface Interrupt extends Disposable {
   on(action: () => void): () => void
 }
 
+/** Whoever listens in this process. The signals have one listener for all: a program may create many containers at once. */
+const listening = new Set<(name: string) => void>()
+let signals: readonly SignalName[] = []
+
+const tellAll = (name: string): void => {
+  for (const listener of listening) listener(name)
+}
+
+function join(listener: (name: string) => void): void {
+  if (listening.size === 0) {
+    const ignored = ignoredByCaller() ?? []
+    signals = SIGNALS.filter((name) => !ignored.includes(signalNumbers[name]))
+    for (const name of signals) process.on(name, tellAll)
+  }
+  listening.add(listener)
+}
+
+function leave(listener: (name: string) => void): void {
+  if (listening.delete(listener) && listening.size === 0) for (const name of signals) process.off(name, tellAll)
+}
+
 /** Listens from now on until it is disposed of, but not for what our caller ignores. The event loop must get turns for a signal to be seen. */
 export function listenForInterrupt(): Interrupt {
   let signal: string | undefined
@@ -20,9 +41,7 @@ export function listenForInterrupt(): Interrupt {
     signal ??= name
     for (const action of actions) action()
   }
-  const ignored = ignoredByCaller() ?? []
-  const signals = SIGNALS.filter((name) => !ignored.includes(signalNumbers[name]))
-  for (const name of signals) process.on(name, listener)
+  join(listener)
   return {
     check() {
       if (signal !== undefined) throw interrupted(signal)
@@ -32,9 +51,7 @@ export function listenForInterrupt(): Interrupt {
       actions.add(action)
       return () => actions.delete(action)
     },
-    [Symbol.dispose]() {
-      for (const name of signals) process.off(name, listener)
-    }
+    [Symbol.dispose]: () => leave(listener)
   }
 }
 
