@@ -110,3 +110,23 @@ t.test(
     t.same(listeners(), before.listeners)
   }
 )
+
+t.test('many containers at once, of one program', { skip: asRoot, timeout: 60_000 }, async (t) => {
+  using box = sandbox(t)
+  const { sleeping, failing } = bundlesOf(box)
+  const before = { all: box.snapshot(), listeners: listeners() }
+  const warnings: string[] = []
+  const onWarning = ({ message }: Error): void => void warnings.push(message)
+  process.on('warning', onWarning)
+  const options = Array.from({ length: 24 }, () => ({ root: box.root(), id: box.id() }))
+  const made = await Promise.allSettled(options.map((each, i) => create({ ...each, bundle: i % 4 === 3 ? failing : sleeping })))
+  t.same(
+    made.map((each) => (each.status === 'fulfilled' ? each.value.status : 'failed')),
+    options.map((_, i) => (i % 4 === 3 ? 'failed' : 'created'))
+  )
+  await Promise.all(options.filter((_, i) => i % 4 !== 3).map((each) => deleteContainer(each.id, { ...each, force: true })))
+  process.off('warning', onWarning)
+  t.same(warnings, [])
+  t.same(await box.leftovers(before.all), [])
+  t.same(listeners(), before.listeners)
+})
