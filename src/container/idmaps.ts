@@ -42,7 +42,7 @@ function write(pid: number, file: string, content: string, pointer: string): voi
     // The kernel wants the whole map in one write(2).
     writeFileSync(`/proc/${pid}/${file}`, content)
   } catch (cause) {
-    throw systemError(`write ${JSON.stringify(content.trim())} to /proc/${pid}/${file} [${pointer}]`, cause, { pointer })
+    throw systemError(`write ${JSON.stringify(content.trim())} to /proc/${pid}/${file}`, cause, { pointer })
   }
 }
 

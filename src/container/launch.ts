@@ -156,7 +156,7 @@ function setLimits(pid: number, config: Config): void {
       prlimit(pid, RLIMITS[type], BigInt.asUintN(64, BigInt(soft)), BigInt.asUintN(64, BigInt(hard)))
     } catch (cause) {
       const pointer = `/process/rlimits/${index}`
-      throw systemError(`set ${type} to ${soft} (soft) and ${hard} (hard) [${pointer}]`, cause, { pointer })
+      throw systemError(`set ${type} to ${soft} (soft) and ${hard} (hard)`, cause, { pointer })
     }
   }
 }

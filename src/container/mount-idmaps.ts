@@ -37,7 +37,7 @@ function openNamespace(path: string, pointer: string): OwnedFd {
   try {
     return own(openSync(path, constants.O_RDONLY))
   } catch (cause) {
-    throw systemError(`open the user namespace ${JSON.stringify(path)} [${pointer}]`, cause, { pointer })
+    throw systemError(`open the user namespace ${JSON.stringify(path)}`, cause, { pointer })
   }
 }
 

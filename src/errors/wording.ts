@@ -100,10 +100,15 @@ export const badRoot = (root: string): TsrunError =>
     root === '' || root === '/' ? 'Option --root argument should not be set to /' : `--root ${JSON.stringify(root)} is not usable`
   )
 
-/** A system call of the runtime itself failed: `cannot <action>: <errno's text> (<errno>)`. */
+/** A system call of the runtime itself failed: `cannot <action>: <errno's text> (<errno>)`, with the pointer behind it when there is one. */
 export const systemError = (action: string, cause: unknown, detail: ErrorDetail = {}): TsrunError => {
   const errno = errnoNameOf(cause)
-  return new TsrunError('system', `cannot ${action}: ${reasonOf(cause)}`, { ...detail, ...(errno === undefined ? {} : { errno }), cause })
+  const place = detail.pointer === undefined ? '' : ` [${detail.pointer}]`
+  return new TsrunError('system', `cannot ${action}: ${reasonOf(cause)}${place}`, {
+    ...detail,
+    ...(errno === undefined ? {} : { errno }),
+    cause
+  })
 }
 
 /** Why a call of node:fs has failed, in our form: node's own is `ENOENT: no such file or directory, open '/x'`. Of other errors the message. */

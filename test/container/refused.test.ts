@@ -1,6 +1,7 @@
 /** Values that only the kernel can judge: each is an error with its place, whether by `run` or by `create`, and leaves nothing behind. */
 import t from 'tap'
 import type { Config, Linux, Process, Resources } from '../../src/config/types.ts'
+import { create, run } from '../../src/index.ts'
 import { asRoot, needs, sandbox } from '../harness.ts'
 
 interface Case {
@@ -110,10 +111,7 @@ for (const [name, { process, linux, resources, message, skip }] of Object.entrie
       linux: { ...config.linux, ...linux, resources: { ...config.linux?.resources, ...resources } }
     }))
     const before = box.snapshot()
-    for (const command of ['run', 'create']) {
-      const { status, stderr } = box.tsrun(command, '--bundle', bundle, box.id())
-      t.equal(status, 1, command)
-      t.match(stderr.split('\n')[0], message, command)
-    }
+    for (const make of [run, create] as const)
+      await t.rejects(Promise.resolve<unknown>(make({ root: box.root(), id: box.id(), bundle })), { message }, make.name)
     t.same(await box.leftovers(before), [], 'nothing is left')
   })
