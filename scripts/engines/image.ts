@@ -1,7 +1,7 @@
 /** Makes the image that all checks use, from busybox, in the form that every engine loads. Nothing is pulled. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeRootfs } from '../../test/rootfs.ts'
 
@@ -16,6 +16,7 @@ function makeTree(tree: string): void {
   mkdirSync(tree, { recursive: true })
   makeRootfs(tree)
   for (const name of ['run', 'var', 'home', 'usr', 'mnt']) mkdirSync(join(tree, name), { recursive: true })
+  chmodSync(join(tree, 'tmp'), 0o1777)
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada:/home:/bin/sh\n')
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nada:x:1000:\nguests:x:2000:ada\n')
 }

@@ -46,9 +46,9 @@ const facts: Facts = {
 
 const say = (result: CheckResult): void => console.log(JSON.stringify(result))
 
-function configure({ section }: Engine): void {
+function configure({ section, nameOf = (name) => name }: Engine): void {
   for (const file of configFiles(section)) {
-    const { path, text } = forRuntime(file, runtime, runtimes[runtime] ?? runtime)
+    const { path, text } = forRuntime(file, nameOf(runtime), runtimes[runtime] ?? runtime)
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, text)
   }
@@ -95,6 +95,7 @@ function start(engine: Engine): string | undefined {
   const missing = engine.commands.find((command) => !facts.has(command))
   if (missing) return `needs ${missing}`
   configure(engine)
+  env.RT = engine.nameOf?.(runtime) ?? runtime
   const prepared = shell(engine.prepare, env)
   if (prepared.status !== 0) return `does not start:\n${prepared.stdout}${prepared.stderr}`
   return engine.ready ? take({ run: engine.ready, withinS: 30 }, env) : undefined

@@ -68,7 +68,8 @@ function logOf(given: Globals): Log {
 
 function runtimeOptions(given: Globals, log: Log): RuntimeOptions {
   return {
-    systemdCgroup: given['systemd-cgroup'],
+    systemdCgroup: given['systemd-cgroup'] || given['cgroup-manager'] === 'systemd',
+    ...(given['cgroup-manager'] === 'disabled' ? { noCgroup: true } : {}),
     rootless: rootless(given.rootless),
     ...(given.root === undefined ? {} : { root: given.root }),
     log: (level: LogLevel, message, fields) => log.line(level, message, fields)

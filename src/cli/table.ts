@@ -25,6 +25,15 @@ export const globals = [
   },
   { name: 'systemd-cgroup', type: 'boolean', help: 'manage cgroups through systemd; cgroupsPath is slice:prefix:name' },
   {
+    name: 'cgroup-manager',
+    type: 'string',
+    value: 'MANAGER',
+    default: 'cgroupfs',
+    choices: ['cgroupfs', 'systemd', 'disabled'],
+    help: 'who makes cgroups: cgroupfs, systemd (as --systemd-cgroup) or disabled',
+    runc: false
+  },
+  {
     name: 'rootless',
     type: 'string',
     value: 'WHEN',

@@ -33,6 +33,7 @@ export interface CgroupDriver {
 
 /** The driver that `options` name. Throws TsrunError `unsupported` when systemd is wanted and cannot be reached. */
 export async function cgroupDriver(options: CreateOptions, work: Work): Promise<CgroupDriver> {
+  if (options.noCgroup === true) return none(options)
   if (options.systemdCgroup !== true) return fileSystem(options, work)
   const { isRootlessInNamespace, unitDriver } = await import('./cgroup-unit.ts')
   const unclear = typeof options.rootless !== 'boolean' && process.geteuid?.() === 0 && inUserNamespace()
@@ -50,5 +51,16 @@ function fileSystem(options: CreateOptions, work: Work): CgroupDriver {
       const { mode, hierarchies } = cgroupLayout()
       return { location, facts: { mode, hierarchies, joins } }
     }
+  }
+}
+
+/** No cgroup at all, as Podman's `--cgroups=disabled` wants it: what has none can be neither limited nor paused. */
+function none(options: CreateOptions): CgroupDriver {
+  const rootless = isRootless(options)
+  const { mode, hierarchies } = cgroupLayout()
+  return {
+    rootless,
+    locate: async () => ({ mode, driver: 'cgroupfs', paths: {}, rootless }),
+    make: (location) => ({ location, facts: { mode, hierarchies, joins: [] } })
   }
 }

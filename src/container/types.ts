@@ -32,6 +32,8 @@ export interface RuntimeOptions {
   /** Directory of all containers' state; default /run/tsrun, or $XDG_RUNTIME_DIR/tsrun when rootless. */
   readonly root?: string
   readonly systemdCgroup?: boolean
+  /** Containers stay in the caller's cgroup, whatever their configuration says about resources. */
+  readonly noCgroup?: boolean
   readonly rootless?: boolean | 'auto'
   /** Receives warnings and debug lines; nothing is printed without it. */
   readonly log?: (level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>) => void

@@ -268,3 +268,13 @@ t.test('a container that shares the pid namespace is killed whole', { skip: asRo
   await deleteContainer(id, options)
   t.same(await box.leftovers(before), [])
 })
+
+t.test('--cgroup-manager disabled: the container stays where the caller is', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle({ process: { args: ['cat', '/proc/self/cgroup'] }, linux: { resources: { memory: { limit: 67108864 } } } })
+  const before = box.snapshot()
+  const { status, stdout, stderr } = box.tsrun('--cgroup-manager', 'disabled', 'run', '--bundle', bundle, box.id())
+  t.match({ status, stderr }, { status: 0, stderr: '' })
+  t.equal(stdout, readFileSync('/proc/self/cgroup', 'utf8'))
+  t.same(await box.leftovers(before), [])
+})

@@ -36,6 +36,8 @@ export interface Engine {
   readonly title: string
   /** Heading of its part of docs/engines.md, whose configuration files are used. */
   readonly section: 'Podman' | 'containerd' | 'Docker'
+  /** Name that a runtime has in its configuration, when it cannot have its own. */
+  readonly nameOf?: (runtime: string) => string
   /** Programs that it needs. */
   readonly commands: readonly string[]
   /** Run once: more configuration, the daemon, the image. */
