@@ -148,7 +148,8 @@ export interface CallOptions {
 }
 
 const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 }
-const CALL_TIMEOUT_MS = 30_000
+/** Under emulation everything takes longer; the machine of `npm run test:vm` says how much. */
+const CALL_TIMEOUT_MS = 30_000 * Number(process.env.TSRUN_SLOWNESS ?? 1)
 
 let calls = 0
 

@@ -29,7 +29,7 @@ const START = `stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1 2>&1
 [ "$(stat -c %u /tsrun/dist)" = 0 ] || chown -R 0:0 /tsrun
 export PATH=/tsrun/guest/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export CI=true TSRUN_RUNTIME=/tsrun/dist/tsrun
+export CI=true TSRUN_SLOWNESS=4 TSRUN_RUNTIME=/tsrun/dist/tsrun
 cd /tsrun
 echo '${STARTED}'
 sh /tsrun/guest/command

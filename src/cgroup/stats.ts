@@ -30,8 +30,8 @@ export interface MemoryUse {
 }
 
 export interface BlockEntry {
-  readonly major: number
-  readonly minor: number
+  readonly major?: number
+  readonly minor?: number
   readonly op?: string
   readonly value?: Count
 }

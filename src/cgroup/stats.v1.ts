@@ -138,7 +138,8 @@ function blockEntries(directory: string, file: string): BlockEntry[] {
     const match = /^(\d+):(\d+)(?: ([A-Za-z]+))? (\d+)$/.exec(line)
     if (match === null) return []
     const [, major, minor, op, value] = match
-    return [{ major: Number(major), minor: Number(minor), ...unlessEmpty('op', op), ...unlessEmpty('value', count(value)) }]
+    const numbers = { ...unlessEmpty('major', Number(major)), ...unlessEmpty('minor', Number(minor)) }
+    return [{ ...numbers, ...unlessEmpty('op', op), ...unlessEmpty('value', count(value)) }]
   })
 }
 

@@ -94,7 +94,8 @@ function blkio(directory: string): Statistics['blkio'] {
       const known = keys[key]
       if (known === undefined || major === undefined || minor === undefined) continue
       const [table, op] = known
-      out[table] = [...(out[table] ?? []), { major, minor, op, ...unlessEmpty('value', count(value)) }]
+      const numbers = { ...unlessEmpty('major', major), ...unlessEmpty('minor', minor) }
+      out[table] = [...(out[table] ?? []), { ...numbers, op, ...unlessEmpty('value', count(value)) }]
     }
   }
   return out

@@ -51,7 +51,7 @@ t.test('statistics at each interval, until the container ends', { skip: asRoot }
   t.ok(all.length >= 3 && all.length <= 5, `${all.length - 3} after the end`)
   t.ok(all.every((event) => event.type === 'stats' && event.id === id))
   t.match(all[0], { data: { cpu: { usage: {} }, memory: { usage: {} }, pids: {}, network_interfaces: null } })
-  t.equal(descriptors(), before, 'every descriptor is closed')
+  t.ok(descriptors() <= before, 'every descriptor is closed')
   await t.rejects(stats(id, options), { code: 'not-running', message: `container with id ${id} is not running` })
   await t.rejects(collect(events(id, options)), { code: 'not-running' })
 })
@@ -167,7 +167,7 @@ t.test('field by field what runc tells of the same cgroups', { skip: asRoot || n
   const mode: CgroupMode = cgroupVersion() === 'v2' ? 'v2' : 'hybrid'
   const all = () => JSON.parse(formatStatistics(statistics({ mode, driver: 'cgroupfs', paths, rootless: false })))
   const told = () => JSON.parse(box.runc('events', '--stats', id).stdout).data
-  // runc 1.1 does not read memory.peak of v2, nor the pressure, nor huge pages there; 1.2 and later do.
+  // runc 1.1 does not read memory.peak of v2, nor the pressure, huge pages and what is discarded there; 1.2 and later do.
   const theirs = () => {
     const data = told()
     const { max } = all().memory.usage
@@ -176,7 +176,10 @@ t.test('field by field what runc tells of the same cgroups', { skip: asRoot || n
   const { cpu, hugetlb } = told()
   const ours = () => {
     const data = all()
-    if (cpu.psi === undefined) for (const section of ['cpu', 'memory', 'blkio']) delete data[section].psi
+    if (cpu.psi !== undefined) return data
+    for (const section of ['cpu', 'memory', 'blkio']) delete data[section].psi
+    for (const [table, entries] of Object.entries<{ op: string }[]>(data.blkio))
+      data.blkio[table] = entries.filter(({ op }) => op !== 'Discard')
     return mode === 'v2' && Object.keys(hugetlb).length === 0 ? { ...data, hugetlb } : data
   }
   // Counters settle when nothing happens.
