@@ -1,5 +1,5 @@
 /** What the commands print and how they end, for containers that run. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { asRoot, sandbox } from './harness.ts'
@@ -70,5 +70,28 @@ t.test('explain prints the plan, and makes nothing', { skip: asRoot }, async (t)
   const plan = JSON.parse(box.tsrun('explain', '--json', '--arch', 'arm64', '--bundle', bundle).stdout)
   t.equal(plan.arch, 'arm64')
   t.match(box.tsrun('explain', '--arch', 'mips', bundle), { status: 1, stderr: 'invalid value "mips" for --arch' })
+  t.equal(box.tsrun('list', '-q').stdout, '')
+})
+
+t.test("crun's --config and --regex", { skip: asRoot }, async (t) => {
+  const box = sandbox(t)
+  const bundle = box.bundle({ process: { args: ['sleep', '1000'] } })
+  const other = join(bundle, 'other.json')
+  const config = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'))
+  writeFileSync(other, JSON.stringify({ ...config, hostname: 'other', process: { ...config.process, args: ['hostname'] } }))
+  t.match(box.tsrun('run', '--bundle', bundle, '--config', other, box.id()), { status: 0, stdout: 'other\n', stderr: '' })
+  const missing = join(bundle, 'missing.json')
+  t.match(box.tsrun('run', '--bundle', bundle, '-f', missing, box.id()), { status: 1, stderr: missing })
+
+  const ids = [box.id(), box.id(), box.id()] as const
+  for (const id of ids) t.match(box.tsrun('run', '-d', '--bundle', bundle, id), { status: 0 })
+  const two = `^(${ids[0]}|${ids[1]})$`
+  t.match(box.tsrun('delete', '--regex', two), { status: 1, stderr: 'that is not stopped: running' })
+  t.match(box.tsrun('kill', '--regex', two, 'KILL'), { status: 0, stderr: '' })
+  for (const id of ids.slice(0, 2)) await stopped(() => box.tsrun('state', id).stdout)
+  t.match(box.tsrun('delete', '--regex', two), { status: 0, stderr: '' })
+  t.equal(box.tsrun('list', '-q').stdout, `${ids[2]}\n`)
+  t.match(box.tsrun('delete', '--force', '--regex', '('), { status: 1, stderr: 'invalid --regex "("' })
+  t.match(box.tsrun('delete', '--force', '-r', '.'), { status: 0, stderr: '' })
   t.equal(box.tsrun('list', '-q').stdout, '')
 })

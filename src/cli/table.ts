@@ -98,7 +98,24 @@ const noSubreaper = {
 
 const detach = { name: 'detach', alias: ['d'], type: 'boolean', help: 'return as soon as the process runs' } as const satisfies Flag
 
-const creation = [bundle, consoleSocket, pidfdSocket, pidFile, noPivot, noNewKeyring, preserveFds] as const
+const configFile = {
+  name: 'config',
+  alias: ['f'],
+  type: 'string',
+  value: 'FILE',
+  runc: false,
+  help: 'the configuration, in place of config.json in the bundle'
+} as const satisfies Flag
+
+const regex = {
+  name: 'regex',
+  alias: ['r'],
+  type: 'boolean',
+  runc: false,
+  help: 'the id is a regular expression, for all containers whose id it matches'
+} as const satisfies Flag
+
+const creation = [bundle, configFile, consoleSocket, pidfdSocket, pidFile, noPivot, noNewKeyring, preserveFds] as const
 
 const format = {
   name: 'format',
@@ -172,7 +189,7 @@ export const table = {
     description: 'The signal is a name in any case, with or without SIG (TERM, sigkill, RTMIN+3), or a number; SIGTERM when none is given.',
     positionals: [id, { name: 'signal', optional: true }],
     stops: true,
-    flags: [{ name: 'all', alias: ['a'], type: 'boolean', hidden: true, help: 'obsolete: a stopped container is no error' }],
+    flags: [{ name: 'all', alias: ['a'], type: 'boolean', hidden: true, help: 'obsolete: a stopped container is no error' }, regex],
     examples: [
       ['tsrun kill web', 'asks it to end'],
       ['tsrun kill web KILL', 'ends it']
@@ -181,10 +198,14 @@ export const table = {
   delete: {
     summary: 'delete a container that has stopped, and all that it holds',
     positionals: [id],
-    flags: [{ name: 'force', alias: ['f'], type: 'boolean', help: 'kill it first if it still runs; a missing container is no error' }],
+    flags: [
+      { name: 'force', alias: ['f'], type: 'boolean', help: 'kill it first if it still runs; a missing container is no error' },
+      regex
+    ],
     examples: [
       ['tsrun delete web', ''],
-      ['tsrun delete --force web', 'in whatever state it is']
+      ['tsrun delete --force web', 'in whatever state it is'],
+      ['tsrun delete --force --regex "^test-"', 'all whose ids begin with test-']
     ]
   },
   list: {

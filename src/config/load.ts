@@ -32,13 +32,18 @@ export const checkConfig = (config: unknown, file = 'config'): Config => accept<
 export const checkProcess = (process: unknown, file = 'process'): Process => accept<Process>(copyDocument(process), 'Process', file)
 
 /**
- * Reads and checks `config.json` of a bundle.
+ * Reads and checks the configuration of a bundle.
  * @param bundle a directory
+ * @param file default: its config.json
  * @throws TsrunError `bundle` when there is no readable config.json, otherwise as parseConfig
  */
-export function loadConfig(bundle: string): { readonly config: Config; readonly text: string } {
-  const file = join(bundle, 'config.json')
-  const text = readText(file, bundle)
+export function loadConfig(bundle: string, file?: string): { readonly config: Config; readonly text: string } {
+  if (file !== undefined) return parsed(readText(file), file)
+  const own = join(bundle, 'config.json')
+  return parsed(readText(own, bundle), own)
+}
+
+function parsed(text: string, file: string): { readonly config: Config; readonly text: string } {
   return { config: parseConfig(text, file), text }
 }
 

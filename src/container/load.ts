@@ -13,8 +13,11 @@ export interface LoadedBundle {
  * Reads `config.json` of the bundle, or takes the configuration that the caller has given; one that a program made is checked as one in a file is.
  * @throws TsrunError `bundle`, `config`, `unsupported`
  */
-export function loadBundle({ config, log }: Pick<CreateOptions, 'config' | 'log'>, bundle: string): LoadedBundle {
-  const loaded = config === undefined ? loadConfig(bundle) : checked(config)
+export function loadBundle(
+  { config, configFile, log }: Pick<CreateOptions, 'config' | 'configFile' | 'log'>,
+  bundle: string
+): LoadedBundle {
+  const loaded = config === undefined ? loadConfig(bundle, configFile) : checked(config)
   if (log !== undefined) for (const { pointer, message } of warnings(loaded.config)) log('warning', `${message} [${pointer}]`)
   return loaded
 }

@@ -43,8 +43,10 @@ export interface CreateOptions extends RuntimeOptions {
   readonly id: string
   /** Directory of the bundle; default the working directory. */
   readonly bundle?: string
-  /** The configuration itself; default the bundle's config.json. */
+  /** The configuration itself; default: what is in `configFile`. */
   readonly config?: Config
+  /** Default: the bundle's config.json. */
+  readonly configFile?: string
   readonly pidFile?: string
   readonly consoleSocket?: string
   readonly pidfdSocket?: string

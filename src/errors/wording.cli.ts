@@ -66,6 +66,9 @@ export const invalidArchitecture = (value: string): TsrunError =>
 export const unknownShell = (name: string): TsrunError =>
   new TsrunError('usage', `there is no completion for ${JSON.stringify(name)}`, { hint: 'use bash, zsh or fish' })
 
+export const invalidPattern = (pattern: string, cause: unknown): TsrunError =>
+  new TsrunError('usage', `invalid --regex ${JSON.stringify(pattern)}: ${cause instanceof Error ? cause.message : String(cause)}`)
+
 export const specExists = (file: string): TsrunError => new TsrunError('exists', `File ${file} exists. Remove it first`)
 
 /** What is thrown and is no TsrunError is our own mistake. */

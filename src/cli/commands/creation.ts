@@ -12,6 +12,7 @@ export function creation({ flags, args, options }: Invocation<'create'> | Invoca
     preserveFds: flags['preserve-fds'],
     // As in runc, an empty path is one that was not given.
     ...(flags.bundle ? { bundle: flags.bundle } : {}),
+    ...(flags.config ? { configFile: flags.config } : {}),
     ...(flags['pid-file'] ? { pidFile: flags['pid-file'] } : {}),
     ...(flags['console-socket'] ? { consoleSocket: flags['console-socket'] } : {}),
     ...(flags['pidfd-socket'] ? { pidfdSocket: flags['pidfd-socket'] } : {}),

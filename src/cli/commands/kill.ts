@@ -8,6 +8,8 @@ export const main: Main<'kill'> = async ({ args, flags, options }) => {
   const [id, name = 'SIGTERM'] = args
   const signal = parseSignal(name)
   if (signal === undefined) throw unknownSignal(name)
-  await kill(id!, signal, { ...options, all: flags.all })
+  const one = (id: string): Promise<void> => kill(id, signal, { ...options, all: flags.all })
+  if (flags.regex) await (await import('./matching.ts')).forMatching(id!, options, one)
+  else await one(id!)
   return 0
 }
