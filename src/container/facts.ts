@@ -36,6 +36,7 @@ export interface FactsInput {
 export async function readFacts({ config, bundle, rootless, noPivot, log }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
   await refuseOurNamespaces(config, bundle)
   const rootfs = rootfsPath(bundle, config)
+  if (config.linux?.mountLabel) (await import('./labels.ts')).checkMountLabel(config.linux.mountLabel)
   const sources = bindSources(config.mounts ?? [], bundle)
   return Object.freeze({
     ...(await readProcessFacts({ config, rootless, log })),

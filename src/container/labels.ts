@@ -3,6 +3,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { Process } from '../config/types.ts'
 import { noAppArmor, noSelinux } from '../errors/wording.labels.ts'
 
+/** Where SELinux is off, the kernel refuses labels of mounts as well, and so does runc. @throws TsrunError `unsupported` */
+export function checkMountLabel(label: string): void {
+  if (!isSelinuxEnabled()) throw noSelinux(label, '/linux/mountLabel')
+}
+
 /** @throws TsrunError `unsupported`: a process without the label would have more rights than its configuration says */
 export function checkLabels({ apparmorProfile, selinuxLabel }: Pick<Process, 'apparmorProfile' | 'selinuxLabel'>): void {
   if (apparmorProfile && !isAppArmorEnabled()) throw noAppArmor(apparmorProfile)

@@ -11,8 +11,7 @@ export function noAppArmor(profile: string): TsrunError {
 }
 
 /** The first half is runc's. */
-export function noSelinux(label: string): TsrunError {
-  const pointer = '/process/selinuxLabel'
+export function noSelinux(label: string, pointer = '/process/selinuxLabel'): TsrunError {
   const why = 'selinux label is specified in config, but selinux is disabled or not supported'
   return new TsrunError('unsupported', `${why}: ${JSON.stringify(label)} [${pointer}]`, { pointer, hint: 'leave the label out' })
 }

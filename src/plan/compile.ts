@@ -2,13 +2,15 @@
 import type { Config } from '../config/types.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 import { fdNumber, type Input, isOwn, makeInput, type Pass, slots } from './input.ts'
+import { bindSources } from './passes/binds.ts'
 import * as command from './passes/command.ts'
 import * as devices from './passes/devices.ts'
+import { readonlyMounts } from './passes/file-systems.ts'
 import * as host from './passes/host.ts'
 import * as identity from './passes/identity.ts'
 import { labels } from './passes/labels.ts'
 import * as masked from './passes/masked.ts'
-import * as mounts from './passes/mounts.ts'
+import { mounts } from './passes/mounts.ts'
 import * as namespaces from './passes/namespaces.ts'
 import * as priority from './passes/priority.ts'
 import * as rootfs from './passes/rootfs.ts'
@@ -39,7 +41,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['unit', host.waitForUnit, always], // before its cgroups are looked for
   ['optional cgroups', host.joinOptionalCgroups, always],
   ['cgroup files', host.openCgroups, always], // with the host's rights
-  ['bind sources', mounts.bindSources, ownMounts], // before a user namespace takes the right to reach them
+  ['bind sources', bindSources, ownMounts], // before a user namespace takes the right to reach them
   ['joined namespaces', namespaces.joinNamespaces, always], // with the caller's rights
   ['user namespace', namespaces.userNamespace, always], // before all others that are new: it owns them
   ['owned namespaces', namespaces.joinOwnedNamespaces, always], // what only the user namespace's root may join
@@ -58,7 +60,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['propagation', rootfs.propagation, ownMounts], // before the first mount, none of which may reach the host
   ['root', rootfs.bindRoot, ownMounts],
   ['root descriptor', rootfs.openRoot, always],
-  ['mounts', mounts.mounts, ownMounts],
+  ['mounts', mounts, ownMounts],
   ['/dev', devices.openDev, ownMounts], // after a mount on /dev
   ['devices', devices.defaultDevices, ownMounts],
   ['configured devices', devices.configuredDevices, ownMounts],
@@ -71,7 +73,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['sysctls', sysctls, always], // before /proc/sys becomes read-only; while the runtime's /proc is there
   ['read-only paths', masked.readonlyPaths, ownMounts],
   ['masked paths', masked.maskedPaths, ownMounts], // after the read-only ones, which a masked one may lie below
-  ['read-only mounts', mounts.readonlyMounts, ownMounts], // when everything is in them
+  ['read-only mounts', readonlyMounts, ownMounts], // when everything is in them
   ['read-only root', rootfs.readonlyRoot, ownMounts],
   ['pivot', rootfs.enterRoot, always],
   ['root propagation', rootfs.rootPropagation, ownMounts],

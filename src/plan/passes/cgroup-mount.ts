@@ -5,11 +5,12 @@ import type { CgroupHierarchy } from '../facts.ts'
 import { type Input, isNew, type MountEntry } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
+import { settingsOf } from './file-systems.ts'
 import { close } from './files.ts'
 import { detachedFileSystem } from './filesystem.ts'
-import { mountSays, openTarget } from './mounts.ts'
+import { attributes } from './mount-attributes.ts'
+import { mountSays, openTarget, target } from './mount-target.ts'
 
-const target = slot('target')
 const tree = slot('mount')
 const top = slot('cgroup tmpfs')
 const place = slot('cgroup directory')
@@ -38,23 +39,31 @@ export function cgroupMount(input: Input, entry: MountEntry): Step[] {
 function unified(input: Input, entry: MountEntry): Step[] {
   const says = mountSays(entry)
   const bind = boundHierarchy(input, entry)
+  const more = attributes(input, entry, tree, { set: 0, clear: 0 })
+  const { superblock, data } = settingsOf(entry)
   const own = detachedFileSystem({
     type: 'cgroup2',
     source: entry.mount.source ?? 'cgroup',
+    superblock,
+    data,
     attrs: entry.options.set,
     into: tree,
     pointer: entry.pointer,
     says
   })
   const create = own.findIndex((step) => step.call === 'fsconfig' && step.args[1] === M.FSCONFIG_CMD_CREATE)
-  const refused = { skip: own.length - create } as const
+  const refused = { skip: own.length - create + more.length } as const
   const tolerant = own.map((step, i) => (i === create ? { ...step, on: { EPERM: refused, EBUSY: refused } } : step))
-  return [...tolerant, { ...onto(target, entry), then: { skip: bind.length } }, ...bind, close(tree, entry.pointer)]
+  return [...tolerant, ...more, { ...onto(target, entry), then: { skip: bind.length } }, ...bind, close(tree, entry.pointer)]
 }
 
 function boundHierarchy(input: Input, entry: MountEntry): Step[] {
   const host = input.facts.cgroup.hierarchies.find((hierarchy) => hierarchy.version === 2)
-  return [...openBound(host?.mountpoint ?? '/sys/fs/cgroup', true, entry), onto(target, entry)]
+  return [
+    ...openBound(host?.mountpoint ?? '/sys/fs/cgroup', true, entry),
+    ...attributes(input, entry, tree, { set: 0, clear: 0 }),
+    onto(target, entry)
+  ]
 }
 
 function openBound(source: string, readOnly: boolean, entry: MountEntry): Step[] {
@@ -86,12 +95,13 @@ function openBound(source: string, readOnly: boolean, entry: MountEntry): Step[]
 function legacy(input: Input, entry: MountEntry): Step[] {
   const { pointer } = entry
   const says = mountSays(entry)
+  const label = input.config.linux?.mountLabel
   const v1 = input.facts.cgroup.hierarchies.filter((hierarchy) => hierarchy.version === 1)
   const flags = M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
   const tmpfs = detachedFileSystem({
     type: 'tmpfs',
     source: 'tmpfs',
-    data: [{ option: 'mode=755', pointer }],
+    data: [{ option: 'mode=755', pointer }, ...(label ? [{ option: `context=${label}`, pointer: '/linux/mountLabel' }] : [])],
     attrs: flags,
     into: top,
     pointer,
@@ -103,6 +113,7 @@ function legacy(input: Input, entry: MountEntry): Step[] {
     { ...onto(target, entry), args: [top, ...onto(target, entry).args.slice(1)] },
     ...v1.flatMap((hierarchy) => hierarchySteps(input, entry, hierarchy)),
     ...(isReadOnly(entry) ? [readOnlyTop(entry)] : []),
+    ...attributes(input, entry, top, { set: 0, clear: 0 }),
     close(top, pointer)
   ]
 }

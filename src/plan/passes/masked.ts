@@ -54,7 +54,7 @@ export const maskedPaths: Pass = (input) => {
   if (paths.length === 0) return []
   return [
     ...openNothing(input),
-    ...openEmpty(),
+    ...openEmpty(input),
     ...paths.flatMap((path, i) => maskedPath(input, path, `/linux/maskedPaths/${i}`)),
     close(nothing),
     close(empty)
@@ -84,9 +84,10 @@ function openNothing({ facts }: Input): Step[] {
   ]
 }
 
-function openEmpty(): Step[] {
+function openEmpty({ config }: Input): Step[] {
   const attrs = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
-  const data = ['nr_inodes=2', 'mode=755'].map((option) => ({ option, pointer }))
+  const label = config.linux?.mountLabel
+  const data = ['nr_inodes=2', 'mode=755', ...(label ? [`context=${label}`] : [])].map((option) => ({ option, pointer }))
   return detachedFileSystem({
     type: 'tmpfs',
     source: 'tmpfs',
