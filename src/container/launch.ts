@@ -4,7 +4,7 @@ import { RLIMITS } from '../abi/prctl.ts'
 import { type CgroupLocation, processes as processesOf } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import type { TsrunError } from '../errors/error.ts'
-import { systemError } from '../errors/wording.ts'
+import { errnoNameOf, systemError } from '../errors/wording.ts'
 import type { OwnedFd } from '../linux/fd.ts'
 import { syscall } from '../linux/ffi.ts'
 import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
@@ -128,7 +128,12 @@ function handlers(what: Launch, processes: Processes, sync: number, work: Work, 
 async function passListener({ config, document }: Launch, process: Child, from: ListenerSource): Promise<void> {
   const [{ passOn }, { seccompOf }] = await Promise.all([import('../seccomp/notify.ts'), import('../config/annotations.ts')])
   const state = document.status === 'creating' ? { ...document, pid: process.pid } : document
-  passOn(from, seccompOf(config) ?? {}, { pid: process.pid, pidfd: process.pidfd.fd, state })
+  try {
+    passOn(from, seccompOf(config) ?? {}, { pid: process.pid, pidfd: process.pidfd.fd, state })
+  } catch (cause) {
+    // It has died in the meantime: what comes next in the talk says why.
+    if (errnoNameOf(cause) !== 'ESRCH') throw cause
+  }
 }
 
 /** prestart, createRuntime, createContainer, in this order (runtime.md#lifecycle). What runs hooks is imported only for containers that have some. */

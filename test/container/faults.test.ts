@@ -12,7 +12,7 @@ import { withInit } from '../../src/container/record.ts'
 import { letGo } from '../../src/container/release.ts'
 import { type Work, withUndo } from '../../src/container/work.ts'
 import type { TsrunError } from '../../src/errors/error.ts'
-import { listenUnix } from '../../src/linux/socket.ts'
+import { accept, listenUnix, poll } from '../../src/linux/socket.ts'
 import { compile } from '../../src/plan/compile.ts'
 import type { HostFacts, PlanOptions } from '../../src/plan/facts.ts'
 import type { Plan, Step } from '../../src/plan/step.ts'
@@ -51,16 +51,16 @@ interface Scene {
 }
 
 /** Makes a container whose step `index` fails; returns the error, or undefined when that step is not on the way. */
-async function attempt(scene: Scene, index: number): Promise<{ error: TsrunError | undefined; steps: number }> {
+async function attempt(scene: Scene, index: number): Promise<{ error: TsrunError | undefined; steps: readonly Step[] }> {
   const { box, bundle, facts, config } = scene
-  let steps = 0
+  let steps: readonly Step[] = []
   const done = new Error('done')
   const error = await withUndo({}, async (work: Work) => {
     const { location, joins, undo } = createCgroup(locate(undefined, box.id(), { rootless: false }), config.linux?.resources, undefined)
     work.undo.add('remove the cgroup', undo)
     const { mode, hierarchies } = cgroupLayout()
     const whole = compile(config, { ...facts, cgroup: { mode, hierarchies, joins } }, OPTIONS)
-    steps = whole.steps.length
+    steps = whole.steps
     const plan = withFault(whole, index)
     const document = {
       id: 'fault',
@@ -109,13 +109,54 @@ t.test('each step fails once', { skip: asRoot, timeout: 110_000 }, async (t) => 
   const before = box.snapshot()
   let reached = 0
   // The last step is where a program without a runtime ends; it must be there.
-  for (let index = 0; index < steps - 1; index++) {
+  for (let index = 0; index < steps.length - 1; index++) {
     const { error } = await attempt(scene, index)
     if (error === undefined) continue
     reached++
     if (error.errno !== 'EBADF' || !/bad file descriptor/.test(error.message)) t.fail(`step ${index}: ${error.stack}`)
   }
-  t.ok(reached > steps / 3, `${reached} of ${steps} steps are on the way`)
+  t.ok(reached > steps.length / 3, `${reached} of ${steps.length} steps are on the way`)
+  t.same(await box.leftovers(before), [])
+})
+
+t.test('each step of what a container may ask for beside the usual fails once', { skip: asRoot, timeout: 110_000 }, async (t) => {
+  using box = sandbox(t)
+  const listenerPath = join(box.directory, 'agent')
+  using listening = listenUnix(listenerPath, 0o600)
+  const bundle = box.bundle((config) => ({
+    ...config,
+    process: {
+      ...config.process,
+      scheduler: { policy: 'SCHED_BATCH', nice: 1 },
+      ioPriority: { class: 'IOPRIO_CLASS_BE', priority: 5 },
+      noNewPrivileges: false
+    },
+    linux: {
+      ...config.linux,
+      memoryPolicy: { mode: 'MPOL_BIND', nodes: '0' },
+      personality: { domain: 'LINUX' },
+      seccomp: { defaultAction: 'SCMP_ACT_ALLOW', listenerPath, syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }] }
+    }
+  }))
+  const { config } = loadBundle({}, bundle)
+  const facts = await readFacts({ config, bundle, rootless: false, noPivot: false, log: undefined })
+  const scene = { box, bundle, facts, config }
+  /** Nobody waits at the socket for long. */
+  const drain = (): void => {
+    while (poll([{ fd: listening.fd, events: 1 }], 0)[0] !== 0) accept(listening.fd)[Symbol.dispose]()
+  }
+  const { error, steps } = await attempt(scene, -1)
+  t.equal(error, undefined, 'without a fault it works')
+  drain()
+  const before = box.snapshot()
+  const fields = /^\/(process\/(scheduler|ioPriority)|linux\/(memoryPolicy|personality|seccomp))/
+  const wanted = steps.flatMap(({ pointer }, index) => (fields.test(pointer) ? [index] : []))
+  t.ok(wanted.length >= 10)
+  for (const index of wanted) {
+    const { error } = await attempt(scene, index)
+    drain()
+    t.match(error, { errno: 'EBADF', pointer: steps[index]!.pointer }, `step ${index}`)
+  }
   t.same(await box.leftovers(before), [])
 })
 

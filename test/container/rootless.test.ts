@@ -2,6 +2,8 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, IdMapping } from '../../src/config/types.ts'
+import { listenUnix } from '../../src/linux/socket.ts'
+import { answer, takeConnection } from '../agent.ts'
 import { needs, type Sandbox, sandbox } from '../harness.ts'
 
 const UID = 4711
@@ -59,6 +61,33 @@ t.test('a whole life', { skip }, async (t) => {
   ] as const
   for (const step of steps) t.match(call(...step), { status: 0, stderr: '' }, step[0])
   for (let i = 0; i < 100 && !call('state', id).stdout.includes('"stopped"'); i++);
+  t.match(call('delete', id), { status: 0, stderr: '' })
+})
+
+t.test('seccomp notifications reach an agent', { skip }, async (t) => {
+  using box = sandbox(t)
+  const { bundle, call } = ordinaryUser(box, 'mkdir /dev/shm/made 2>&1; true')
+  const listenerPath = join(box.directory, 'agent')
+  using listening = listenUnix(listenerPath, 0o777)
+  chmodSync(listenerPath, 0o777)
+  const path = join(bundle, 'config.json')
+  const config = JSON.parse(readFileSync(path, 'utf8')) as Config
+  const syscalls = [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_NOTIFY' }]
+  writeFileSync(
+    path,
+    JSON.stringify({ ...config, linux: { ...config.linux, seccomp: { defaultAction: 'SCMP_ACT_ALLOW', listenerPath, syscalls } } })
+  )
+  const id = box.id()
+  const created = call('create', '--bundle', bundle, id)
+  t.equal(created.status, 0, created.stderr)
+  const { state, listener } = await takeConnection(listening.fd)
+  using _ = listener
+  t.match(state, { fds: ['seccompFd'], state: { id, status: 'creating' } })
+  t.equal(call('start', id).status, 0)
+  const ECONNREFUSED = 111
+  answer(listener.fd, ECONNREFUSED)
+  for (let i = 0; i < 100 && !call('state', id).stdout.includes('"stopped"'); i++);
+  t.match(created.later(), /Connection refused/)
   t.match(call('delete', id), { status: 0, stderr: '' })
 })
 
