@@ -46,6 +46,6 @@ function writeAll(directory: string, writes: readonly DeviceWrite[]): void {
   if (refused === undefined) return
   const { value, errno } = refused
   const pointer = writes.find((write) => write.value === value)?.pointer ?? ''
-  const hint = errno === 'EPERM' ? 'a cgroup above this one does not allow it either' : undefined
-  throw cannotWrite({ path, value, pointer, errno, hint })
+  const why = errno === 'EPERM' ? 'a cgroup above this one does not allow it either' : undefined
+  throw cannotWrite({ path, value, pointer, errno, why })
 }

@@ -81,7 +81,7 @@ function refuse(location: CgroupLocation, write: CgroupWrite, errno: ErrnoName |
   }
   if (errno === 'unmounted') throw controllerNotMounted(controller, file, pointer)
   const path = `${location.paths[controller]}/${file}`
-  throw cannotWrite({ path, value, pointer, errno, hint: explainRefusal(path, errno) })
+  throw cannotWrite({ path, value, pointer, errno, why: explainRefusal(path, errno) })
 }
 
 function rootlessWarning(refused: readonly CgroupWrite[]): string {

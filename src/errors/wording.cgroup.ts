@@ -45,19 +45,13 @@ export interface RefusedWrite {
   readonly pointer: string
   readonly errno: ErrnoName
   /** What is known about the cause. */
-  readonly hint: string | undefined
+  readonly why: string | undefined
 }
 
-export const cannotWrite = ({ path, value, pointer, errno, hint }: RefusedWrite): TsrunError =>
-  new TsrunError(
-    'cgroup',
-    `cannot write ${quoted(value)} to ${path}: ${because(errno)}${hint === undefined ? '' : `: ${hint}`}${at(pointer)}`,
-    {
-      pointer,
-      errno,
-      ...(hint === undefined ? {} : { hint })
-    }
-  )
+export const cannotWrite = ({ path, value, pointer, errno, why }: RefusedWrite): TsrunError => {
+  const more = why === undefined ? '' : `: ${why}`
+  return new TsrunError('cgroup', `cannot write ${quoted(value)} to ${path}: ${because(errno)}${more}${at(pointer)}`, { pointer, errno })
+}
 
 export const controllerNotMounted = (controller: string, file: string, pointer: string): TsrunError =>
   new TsrunError(
