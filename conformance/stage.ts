@@ -1,5 +1,5 @@
 /** What cases run on: the machine, the runtime under test, and containers. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { baseConfig } from './config.ts'
 import { Container } from './container.ts'
@@ -20,6 +20,8 @@ export class Stage {
   constructor(machine: Machine, runtime: string) {
     this.machine = machine
     this.runtime = runtime
+    // The mapped root of a user namespace must get to the bundles.
+    chmodSync(this.directory, 0o755)
     mkdirSync(join(this.directory, 'root'))
   }
 
