@@ -45,9 +45,10 @@ function findRuntime(name: string): string {
   return directory === undefined ? name : join(directory, name)
 }
 
-/** Starts this program again in a mount namespace of its own, to which nothing propagates. */
+/** Starts this program again in a mount namespace of its own, to which nothing propagates. Inside all mounts are shared, as under systemd. */
 function again(): number {
-  const command = ['--mount', '--propagation', 'private', process.execPath, ...process.argv.slice(1)]
+  const inside = ['sh', '-c', 'mount --make-rshared / && exec "$@"', 'sh', process.execPath, ...process.argv.slice(1)]
+  const command = ['--mount', '--propagation', 'private', ...inside]
   const { status, error } = spawnSync('unshare', command, { stdio: 'inherit', env: { ...process.env, [INNER]: '1' } })
   if (error) throw error
   return status ?? 1

@@ -68,13 +68,6 @@ function mount(...args: readonly string[]): void {
   if (status !== 0) throw new Error(`mount ${args.join(' ')}: ${stderr}`)
 }
 
-/** The root file system on a mount of the host's that is shared: so it can have a master. */
-const SHARED: Setting = {
-  prepare({ bundle }) {
-    mount('--bind', bundle, bundle)
-    mount('--make-shared', bundle)
-  }
-}
 const OF_ROOT = `awk '$5 == "/" { found = "on"; for (i = 7; $i != "-"; i++) found = found " " $i } END { print found }' /proc/self/mountinfo`
 const root = (value: string): Change => linux({ rootfsPropagation: value })
 
@@ -82,7 +75,6 @@ const root = (value: string): Change => linux({ rootfsPropagation: value })
 async function appears(stage: Stage, value: string): Promise<boolean> {
   const script = 'echo up; while [ ! -e /data/go ]; do usleep 10000; done; if [ -e /there/marker ]; then echo seen; else echo unseen; fi'
   using container = stage.container(both(root(value), { process: { args: ['/bin/sh', '-c', script] } }))
-  await SHARED.prepare?.(container)
   await container.mustRun()
   await eventually(() => container.output.includes('up'))
   mount('-t', 'tmpfs', 'tmpfs', `${container.rootfs}/there`)
@@ -92,10 +84,10 @@ async function appears(stage: Stage, value: string): Promise<boolean> {
 }
 
 const propagations: readonly Case[] = [
-  scene(root('shared'), [[propagation.must('shared: the root mount is of a peer group'), OF_ROOT, like(/shared:/)]], SHARED),
-  scene(root('slave'), [[propagation.must('slave: the root mount has a master'), OF_ROOT, like(/master:/)]], SHARED),
-  scene(root('private'), [[propagation.must('private: the root mount has neither peer nor master'), OF_ROOT, is('on')]], SHARED),
-  scene(root('unbindable'), [[propagation.must('unbindable: the root mount cannot be bound'), OF_ROOT, like(/unbindable/)]], SHARED),
+  scene(root('shared'), [[propagation.must('shared: the root mount is of a peer group'), OF_ROOT, like(/shared:/)]]),
+  scene(root('slave'), [[propagation.must('slave: the root mount has a master'), OF_ROOT, like(/master:/)]]),
+  scene(root('private'), [[propagation.must('private: the root mount has neither peer nor master'), OF_ROOT, is('on')]]),
+  scene(root('unbindable'), [[propagation.must('unbindable: the root mount cannot be bound'), OF_ROOT, like(/unbindable/)]]),
   ...acts([
     [
       propagation.must('slave: what is mounted on the host appears in the container'),
