@@ -31,9 +31,18 @@ export const leavesShared = (wanted: string | undefined): boolean =>
 /** What is unbindable is private and cannot be bound (mount_namespaces(7)); before the root is bound onto itself it is only the first. */
 const BEFORE: Readonly<Record<string, string>> = { unbindable: 'private', runbindable: 'rprivate' }
 
+/** The root is to receive what the host mounts: a mount that is a slave, and not shared, is private enough for pivot_root(2). */
+const receives = (wanted: string | undefined): boolean => wanted === 'slave' || wanted === 'rslave'
+
+/** Cuts a mount off, or leaves it one way from the host to the container. */
+const cutOff = (path: string, wanted: string | undefined, pointer: string, what: string): Step =>
+  receives(wanted)
+    ? propagate(path, MS_SLAVE, pointer, `make ${what} a slave`)
+    : propagate(path, MS_PRIVATE, pointer, `make ${what} private`)
+
 /**
  * Nothing that is mounted here may reach the host. Where mounts stay shared because that is asked for, or because it is asked for "/" alone,
- * the mount that holds the root file system is made private all the same: pivot_root(2) demands it, and all mounts are made below it.
+ * the mount that holds the root file system is cut off all the same: pivot_root(2) demands it, and all mounts are made below it.
  */
 export const propagation: Pass = ({ config, facts }) => {
   const wanted = config.linux?.rootfsPropagation
@@ -41,22 +50,23 @@ export const propagation: Pass = ({ config, facts }) => {
   const flags = PROPAGATION[first]!
   const pointer = wanted ? '/linux/rootfsPropagation' : ''
   const steps = [propagate('/', flags, pointer, `make the propagation of "/" ${first}`)]
-  if (leavesShared(wanted)) steps.push(propagate(facts.rootfsParentMount, MS_PRIVATE, pointer, `make "${facts.rootfsParentMount}" private`))
+  if (leavesShared(wanted)) steps.push(cutOff(facts.rootfsParentMount, wanted, pointer, `"${facts.rootfsParentMount}"`))
   return steps
 }
 
 /**
- * pivot_root(2) takes a mount point only, so the root file system is bound onto itself. That mount is nobody's peer and nobody's slave: what the host
- * mounts below the root file system later on does not appear in the container. (runc makes the mount that it is on private instead.)
+ * pivot_root(2) takes a mount point only, so the root file system is bound onto itself. That mount is nobody's peer and, unless `slave` is asked
+ * for, nobody's slave: what the host mounts below the root file system later on does not appear in the container. (runc makes the mount that it is
+ * on private instead.)
  */
-export const bindRoot: Pass = ({ facts }) => [
+export const bindRoot: Pass = ({ config, facts }) => [
   {
     call: 'mount',
     args: [text(facts.rootfs), text(facts.rootfs), 0, MS_BIND | MS_REC, 0],
     pointer: '/root/path',
     says: `bind the root file system "${facts.rootfs}"`
   },
-  propagate(facts.rootfs, MS_PRIVATE, '/root/path', 'make the mount of the root file system private')
+  cutOff(facts.rootfs, config.linux?.rootfsPropagation, '/root/path', 'the mount of the root file system')
 ]
 
 /** All paths in the container are looked up from here. */
