@@ -6,6 +6,9 @@ export const badNodeList = (list: string): string =>
 export const badCpuList = (list: string): string =>
   `invalid list of CPUs: ${JSON.stringify(list)} must be numbers and ranges such as "0-3,7"`
 
+export const notifiesOfSendmsg =
+  'cannot use SCMP_ACT_NOTIFY with "sendmsg" without CAP_SYS_PTRACE: the process itself has to send the listener by that call'
+
 /** What the kernel means when it refuses to map the ids of a mount (mount_setattr(2)). */
 export const idMapRefusals = {
   EINVAL: 'this kernel cannot map the ids of its file system',

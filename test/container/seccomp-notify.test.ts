@@ -1,4 +1,5 @@
 /** SCMP_ACT_NOTIFY from config.json to the agent at listenerPath and back (config-linux.md#seccomp). */
+import { spawn } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -6,7 +7,7 @@ import type { Config, Seccomp } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, start, state } from '../../src/index.ts'
 import { listenUnix } from '../../src/linux/socket.ts'
 import { SPEC_VERSION } from '../../src/version.ts'
-import { answer, takeConnection } from '../agent.ts'
+import { answer, letAllPass, takeConnection } from '../agent.ts'
 import { running, until } from '../exec.ts'
 import { needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
 
@@ -119,6 +120,34 @@ t.test(
     t.equal(box.tsrun('delete', id).status, 0)
   }
 )
+
+t.test('init waits under a filter that notifies of the very calls that it waits with', { skip }, async (t) => {
+  using box = sandbox(t)
+  const names = ['capset', 'read', 'close', 'accept4', 'accept', 'execve', 'prlimit64']
+  for (const wrapper of [[], ['setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace']]) {
+    const { listening, config } = prepare(t, box, { syscalls: [{ names, action: 'SCMP_ACT_NOTIFY' }] })
+    const id = box.id()
+    const bundle = box.bundle(config({ args: ['/bin/true'], noNewPrivileges: false }))
+    const running = spawn(
+      [...wrapper, tsrunPath()][0]!,
+      [...wrapper, tsrunPath(), '--root', box.root(), 'run', '--bundle', bundle, id].slice(1)
+    )
+    const ended = new Promise((resolve) => running.on('exit', resolve))
+    using listener = (await takeConnection(listening.fd)).listener
+    const calls = letAllPass(listener.fd)
+    t.equal(await ended, 0, wrapper.join(' '))
+    t.ok((await calls) > 4)
+  }
+})
+
+t.test('an ordinary user cannot be notified of sendmsg, and is told so', { skip: skip || needs({ commands: ['setpriv'] }) }, async (t) => {
+  using box = sandbox(t)
+  const { config } = prepare(t, box, { syscalls: [{ names: ['sendmsg'], action: 'SCMP_ACT_NOTIFY' }] })
+  const wrapper = ['setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace']
+  const { status, stderr } = box.tsrunWith({ wrapper }, 'run', '--bundle', box.bundle(config({})), box.id())
+  t.equal(status, 1)
+  t.match(stderr, /SCMP_ACT_NOTIFY with "sendmsg" without CAP_SYS_PTRACE.*\[\/linux\/seccomp\/syscalls\/0\/names\]/)
+})
 
 t.test('a process of exec has a listener of its own', { skip }, async (t) => {
   using box = sandbox(t)
