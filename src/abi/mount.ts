@@ -60,3 +60,12 @@ export const FSCONFIG_CMD_RECONFIGURE = 7
 /** linux/magic.h */
 export const DEVPTS_SUPER_MAGIC = 0x1cd1
 export const PROC_SUPER_MAGIC = 0x9fa0
+
+/** bits/statvfs.h, linux/statfs.h: `f_flags` of statfs(2) */
+export const ST_RDONLY = 1
+export const ST_NOSUID = 2
+export const ST_NODEV = 4
+export const ST_NOEXEC = 8
+export const ST_NOATIME = 1024
+export const ST_NODIRATIME = 2048
+export const ST_RELATIME = 4096

@@ -192,6 +192,9 @@ export function unpackRights(control: Uint8Array): number[] {
 /** `f_type` of a `struct statfs` (statfs(2)), such as PROC_SUPER_MAGIC. */
 export const unpackStatfsType = (bytes: Uint8Array): number => view(bytes).getUint32(0, true)
 
+/** `f_flags` of a `struct statfs`: ST_ bits, how the mount is mounted. */
+export const unpackStatfsFlags = (bytes: Uint8Array): number => view(bytes).getUint32(80, true)
+
 /** Size of `struct statfs` on 64-bit machines. */
 export const STATFS_SIZE = 120
 

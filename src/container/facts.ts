@@ -1,16 +1,14 @@
 /** Reads everything that a plan depends on beside the configuration, once. */
-import { lstatSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readFileSync, realpathSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { _LINUX_CAPABILITY_VERSION_3 } from '../abi/capability.ts'
 import { filterOf, isAnnotated, SECCOMP_FAIL_UNKNOWN, seccompOf } from '../config/annotations.ts'
-import type { Config, Mount } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
 import { refusedConfig } from '../errors/wording.config.ts'
-import { errnoNameOf, invalidRootfs, missingSource } from '../errors/wording.ts'
+import { invalidRootfs } from '../errors/wording.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
 import { callerLimits } from '../linux/process.ts'
-import type { HostFacts, ProcessFacts, SourceFact } from '../plan/facts.ts'
-import { isBindMount } from '../plan/input.ts'
-import { parseMountOptions } from '../plan/mount-options.ts'
+import type { HostFacts, ProcessFacts } from '../plan/facts.ts'
 import { directoryOf } from '../plan/passes/files.ts'
 import { leavesShared } from '../plan/passes/rootfs.ts'
 import { danglingPaths } from './dangling.ts'
@@ -18,6 +16,7 @@ import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
 import { isOurs } from './namespaces.ts'
 import { cacheDirectory, inUserNamespace } from './root.ts'
+import { bindSources } from './sources.ts'
 import type { RuntimeOptions } from './types.ts'
 
 export interface FactsInput {
@@ -37,7 +36,7 @@ export async function readFacts({ config, bundle, rootless, noPivot, log }: Fact
   await refuseOurNamespaces(config, bundle)
   const rootfs = rootfsPath(bundle, config)
   if (config.linux?.mountLabel) (await import('./labels.ts')).checkMountLabel(config.linux.mountLabel)
-  const sources = bindSources(config.mounts ?? [], bundle)
+  const sources = bindSources(config, bundle, log)
   return Object.freeze({
     ...(await readProcessFacts({ config, rootless, log })),
     kernel: kernelVersion(),
@@ -160,27 +159,4 @@ function setgroupsDenied(config: Config, rootless: boolean): boolean {
   const makesUser = config.linux?.namespaces?.some(({ type, path }) => type === 'user' && !path) === true
   if (makesUser && rootless && process.geteuid?.() !== 0) return (config.linux?.gidMappings ?? []).every(({ size }) => size === 1)
   return inUserNamespace() && readFileSync('/proc/self/setgroups', 'latin1').trim() === 'deny'
-}
-
-function bindSources(mounts: readonly Mount[], bundle: string): Readonly<Record<number, SourceFact>> {
-  const facts: Record<number, SourceFact> = {}
-  for (const [index, mount] of mounts.entries()) {
-    const options = parseMountOptions(mount.options)
-    if (!isBindMount(mount.type, options) || options.remount) continue
-    const itself = options.extensions.some((name) => name === 'copy-symlink' || name === 'src-nofollow')
-    facts[index] = sourceFact(resolve(bundle, mount.source ?? ''), index, itself)
-  }
-  return facts
-}
-
-/** @param itself a symlink at the end is not followed */
-function sourceFact(path: string, index: number, itself: boolean): SourceFact {
-  try {
-    if (itself && lstatSync(path).isSymbolicLink()) return { path, kind: 'other', symlink: readlinkSync(path) }
-    return { path, kind: statSync(path).isDirectory() ? 'directory' : 'other' }
-  } catch (cause) {
-    const errno = errnoNameOf(cause)
-    const missing = errno === 'ENOENT' || errno === 'ENOTDIR'
-    throw missingSource(path, index, missing ? 'no such file or directory (ENOENT)' : (cause as Error).message)
-  }
 }

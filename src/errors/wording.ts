@@ -138,6 +138,10 @@ export const missingSource = (path: string, index: number, reason: string): Tsru
     errno: 'ENOENT'
   })
 
+/** @param kept what the source has, against the options */
+export const lockedOptions = (destination: string, kept: readonly string[], index: number): string =>
+  `the mount on ${JSON.stringify(destination)} keeps ${kept.join(', ')} of its source, which a user namespace cannot take away [/mounts/${index}/options]`
+
 export const ttyWithoutSocket = (): TsrunError =>
   new TsrunError('console', 'cannot allocate tty if tsrun will detach without setting console socket [/process/terminal]', {
     pointer: '/process/terminal',

@@ -1,8 +1,24 @@
 /** Opening paths and mounts safely from the runtime. */
 
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from '../abi/fcntl.ts'
-import { OPEN_TREE_CLOEXEC } from '../abi/mount.ts'
-import { packOpenHow, STATFS_SIZE, unpackStatfsType } from '../abi/structs.ts'
+import {
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+  OPEN_TREE_CLOEXEC,
+  ST_NOATIME,
+  ST_NODEV,
+  ST_NODIRATIME,
+  ST_NOEXEC,
+  ST_NOSUID,
+  ST_RDONLY,
+  ST_RELATIME
+} from '../abi/mount.ts'
+import { packOpenHow, STATFS_SIZE, unpackStatfsFlags, unpackStatfsType } from '../abi/structs.ts'
 import { type OwnedFd, ownResult } from './fd.ts'
 import { check, syscall } from './ffi.ts'
 
@@ -32,8 +48,29 @@ export function tryOpenIn(rootFd: number, path: string, flags: number, mode = 0)
 
 /** The file system's magic number (PROC_SUPER_MAGIC, CGROUP2_SUPER_MAGIC …) at a path or of a descriptor (statfs(2)). */
 export function statfsType(target: string | number): number {
+  return unpackStatfsType(statfs(target))
+}
+
+function statfs(target: string | number): Uint8Array {
   const result = new Uint8Array(STATFS_SIZE)
   const call = typeof target === 'string' ? syscall('statfs', target, result) : syscall('fstatfs', target, result)
   check(call, typeof target === 'string' ? `look at the file system of "${target}"` : 'look at a file system')
-  return unpackStatfsType(result)
+  return result
+}
+
+const ATTRIBUTES: readonly (readonly [flag: number, attribute: number])[] = [
+  [ST_RDONLY, MOUNT_ATTR_RDONLY],
+  [ST_NOSUID, MOUNT_ATTR_NOSUID],
+  [ST_NODEV, MOUNT_ATTR_NODEV],
+  [ST_NOEXEC, MOUNT_ATTR_NOEXEC],
+  [ST_NODIRATIME, MOUNT_ATTR_NODIRATIME],
+  [ST_NOATIME, MOUNT_ATTR_NOATIME]
+]
+
+/** The attributes (MOUNT_ATTR_) of the mount that `path` lies on. Throws TsrunError `system`. */
+export function mountAttributes(path: string): number {
+  const flags = unpackStatfsFlags(statfs(path))
+  const named = ATTRIBUTES.reduce((all, [flag, attribute]) => (flags & flag ? all | attribute : all), 0)
+  // Neither of the two is the third kind of access time.
+  return flags & (ST_NOATIME | ST_RELATIME) ? named : named | MOUNT_ATTR_STRICTATIME
 }

@@ -47,7 +47,7 @@ export interface SourceFact {
   readonly kind: 'directory' | 'other' | 'missing'
   /** Where it leads, if it is a symlink that is mounted or made anew itself (`src-nofollow`, `copy-symlink`); its kind is then `other`. */
   readonly symlink?: string
-  /** Mount attributes (MOUNT_ATTR_*) of the source's mount, for locked flags in a user namespace. */
+  /** Attributes (MOUNT_ATTR_*) of the source's mount, where a user namespace cannot take them away; otherwise absent. */
   readonly attributes?: number
 }
 

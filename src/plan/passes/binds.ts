@@ -1,12 +1,13 @@
 /** Bind mounts: a tree of the host, cloned and detached, is moved into the container. */
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW } from '../../abi/fcntl.ts'
-import { OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC } from '../../abi/fcntl.ts'
+import { MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import { idMapRefusals } from '../../errors/wording.plan.ts'
-import { fdNumber, type Input, isBind, isOwn, type MountEntry, type Pass } from '../input.ts'
+import { fdNumber, type Input, isBind, isNew, isOwn, type MountEntry, type Pass } from '../input.ts'
+import { unlocked } from '../locked.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
-import { idMapAttr } from '../structs.ts'
+import { idMapAttr, mountAttr } from '../structs.ts'
 import { copiesSymlink } from './fresh.ts'
-import { attributes } from './mount-attributes.ts'
+import { attributes, setattr } from './mount-attributes.ts'
 import { moveOnto, openTarget, quoted } from './mount-target.ts'
 
 const tree = slot('mount')
@@ -51,18 +52,39 @@ export const bindSources: Pass = (input) =>
   opensSourcesEarly(input)
     ? input.mounts
         .filter((entry) => isBind(entry) && !entry.options.remount && !copiesSymlink(input, entry))
-        .flatMap((entry) => openSource(input, entry, sourceSlot(entry)))
+        .flatMap((entry) => [...openSource(input, entry, sourceSlot(entry)), enslave(entry)])
     : []
 
-/** One bind mount. */
+/** What is cloned on the host is still shared with it, and so would be what the container mounts there. */
+const enslave = (entry: MountEntry): Step => {
+  const slave = mountAttr(0, 0, MS_SLAVE, '{propagation=MS_SLAVE}')
+  return setattr(sourceSlot(entry), true, slave, entry, 'make a slave of the source')
+}
+
+/**
+ * One bind mount. A tree that was opened outside of the user namespace has lost the locks on its options: root of the container could take away what
+ * the host has set. So it is opened again inside, where they hold; the other one is for what only root of the host can reach, or map.
+ */
 export function bind(input: Input, entry: MountEntry): Step[] {
   const early = opensSourcesEarly(input)
-  const from = early ? sourceSlot(entry) : tree
-  const { set, clear } = entry.options
+  const from = early && !opensAgain(input, entry) ? sourceSlot(entry) : tree
   return [
     ...(early ? [] : openSource(input, entry, tree)),
-    ...attributes(input, entry, from, { set, clear }),
+    ...(early && opensAgain(input, entry) ? openAgain(input, entry) : []),
+    ...attributes(input, entry, from, unlocked(entry.options, input.facts.sources[entry.index]?.attributes)),
     ...openTarget(input, entry),
     ...moveOnto(input, entry, from)
+  ]
+}
+
+/** In a mount namespace that is joined the path may lead elsewhere. */
+const opensAgain = (input: Input, entry: MountEntry): boolean => entry.idMap === undefined && isNew(input, 'mount')
+
+function openAgain(input: Input, entry: MountEntry): Step[] {
+  const [open] = openSource(input, entry, tree)
+  const { pointer, says } = open!
+  return [
+    { ...open!, on: { EACCES: 'next' }, then: { skip: 1 } },
+    { call: 'fcntl', args: [sourceSlot(entry), F_DUPFD_CLOEXEC, 0], save: tree, pointer, says }
   ]
 }
