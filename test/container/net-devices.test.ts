@@ -118,3 +118,16 @@ t.test('a namespace that is joined', { skip }, async (t) => {
   t.equal(status, 0, stderr)
   t.match(stdout, /inet 192\.0\.2\.7\/24 .*wan:web/, 'it stays there')
 })
+
+t.test('with a user namespace, and without a pid namespace', { skip }, async (t) => {
+  using box = sandbox(t)
+  const map = [{ containerID: 0, hostID: 0, size: 65536 }]
+  const types = ['mount', 'uts', 'ipc', 'network'] as const
+  for (const more of [['user', 'pid'], []] as const) {
+    const namespaces = [...types, ...more].map((type) => ({ type }))
+    const maps = more.length > 0 ? { uidMappings: map, gidMappings: map } : {}
+    const { stdout, stderr, status } = run(box, { one: { name: 'wan' } }, { linux: { namespaces, ...maps } }, { args: IP })
+    t.equal(status, 0, stderr)
+    t.match(stdout, /inet 192\.0\.2\.7\/24 .*wan:web/, more.join())
+  }
+})
