@@ -1,13 +1,15 @@
-/** Makes the image that all checks use, from busybox, in the form that every engine loads. Nothing is pulled. */
+/** Makes the images that all checks use, from busybox, in the form that every engine loads. Nothing is pulled. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeRootfs } from '../../test/rootfs.ts'
 
-/** Where the image is in an engine's machine, and its name in every engine. */
+/** Where the images are in an engine's machine, and the name of the usual one in every engine. */
 export const IMAGE_FILE = '/run/busybox.tar'
 export const IMAGE = 'localhost/busybox:latest'
+/** The same files; does nothing for ever. */
+export const PAUSE_IMAGE = 'localhost/pause:latest'
 
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
@@ -21,8 +23,16 @@ function makeTree(tree: string): void {
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nada:x:1000:\nguests:x:2000:ada\n')
 }
 
+const configOf = (command: readonly string[], layer: string): unknown => ({
+  architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+  os: 'linux',
+  config: { Cmd: command, Env: ['PATH=/usr/local/bin:/usr/bin:/bin'], WorkingDir: '/' },
+  rootfs: { type: 'layers', diff_ids: [`sha256:${layer}`] },
+  history: [{ created: '2024-01-01T00:00:00Z', created_by: 'busybox' }]
+})
+
 /**
- * Writes a docker-archive: a layer, its config, and manifest.json.
+ * Writes a docker-archive: a layer, the images' configs, and manifest.json.
  *
  * @param work a directory that may be filled
  */
@@ -32,15 +42,13 @@ export function makeImage(work: string): void {
   mkdirSync(layout, { recursive: true })
   const layer = join(layout, 'layer.tar')
   execFileSync('tar', ['--numeric-owner', '--owner=0', '--group=0', '-C', tree, '-cf', layer, '.'])
-  const config = {
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-    os: 'linux',
-    config: { Cmd: ['sh'], Env: ['PATH=/usr/local/bin:/usr/bin:/bin'], WorkingDir: '/' },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
-    history: [{ created: '2024-01-01T00:00:00Z', created_by: 'busybox' }]
-  }
-  writeFileSync(join(layout, 'config.json'), JSON.stringify(config))
-  writeFileSync(join(layout, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: [IMAGE], Layers: ['layer.tar'] }]))
-  execFileSync('tar', ['-C', layout, '-cf', IMAGE_FILE, 'manifest.json', 'config.json', 'layer.tar'])
+  const images = [
+    { tag: IMAGE, file: 'config.json', command: ['sh'] },
+    { tag: PAUSE_IMAGE, file: 'pause.json', command: ['sleep', '1000000'] }
+  ]
+  for (const { file, command } of images) writeFileSync(join(layout, file), JSON.stringify(configOf(command, sha256(layer))))
+  const manifest = images.map(({ tag, file }) => ({ Config: file, RepoTags: [tag], Layers: ['layer.tar'] }))
+  writeFileSync(join(layout, 'manifest.json'), JSON.stringify(manifest))
+  execFileSync('tar', ['-C', layout, '-cf', IMAGE_FILE, 'manifest.json', ...images.map(({ file }) => file), 'layer.tar'])
   rmSync(work, { recursive: true })
 }

@@ -6,6 +6,7 @@
  */
 import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Check, CheckResult, Engine, Facts, Step } from '../../test/engines/check.ts'
 import { engines } from '../../test/engines/index.ts'
 import { makeImage } from './image.ts'
@@ -34,6 +35,8 @@ const env: NodeJS.ProcessEnv = {
   TMPDIR: '/run/tmp',
   LANG: 'C.UTF-8',
   TERM: 'xterm',
+  BUN: process.execPath,
+  CRI_CLIENT: fileURLToPath(new URL('cri/client.ts', import.meta.url)),
   RT: runtime,
   BIN: runtimes[runtime]
 }

@@ -10,6 +10,8 @@ const PRELUDE = `
 tty() { script -qec "$*" /dev/null; }
 # Until a command succeeds, for ten seconds.
 wait_for() { for _ in $(seq 100); do if (eval "$1") >/dev/null 2>&1; then return 0; fi; sleep 0.1; done; echo "in vain: $1" >&2; return 1; }
+# A call of the container runtime interface.
+cri() { timeout -s KILL 60 "$BUN" "$CRI_CLIENT" "$@"; }
 `
 
 const STEP_TIMEOUT_MS = 90_000

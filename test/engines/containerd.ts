@@ -247,6 +247,8 @@ export const containerd: Engine = {
   name: 'containerd',
   title: 'containerd, by ctr',
   section: 'containerd',
+  // That name is there already.
+  nameOf: (runtime) => (runtime === 'runc' ? 'other' : runtime),
   commands: ['containerd', 'ctr', 'containerd-shim-runc-v2'],
   prepare: `set -e
 ${START_CONTAINERD}
