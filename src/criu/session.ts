@@ -14,7 +14,7 @@ import { errnoNameOf } from '../errors/wording.ts'
 import { type OwnedFd, ownResult } from '../linux/fd.ts'
 import { architecture, syscall } from '../linux/ffi.ts'
 import { pidfdSendSignal } from '../linux/process.ts'
-import { receiveMessage, socketpairSeqpacket, writeAll } from '../linux/socket.ts'
+import { poll, receiveMessage, socketpairSeqpacket, writeAll } from '../linux/socket.ts'
 import { type CriuFeature, type CriuRequest, type CriuResponse, decodeResponse, encodeRequest, REQUESTS } from './messages.ts'
 import { compileCriu } from './program.ts'
 
@@ -24,6 +24,8 @@ const MFD_CLOEXEC = 1
 const SIGKILL = 9
 const O_RDWR_CLOEXEC = constants.O_RDWR | 0o2000000
 const END_MS = 10_000
+const LEAVE_MS = 200
+const POLLIN = 1
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** The RPC can tell its own version since then, and restores below a process that asks for it. */
 const OLDEST = 30000
@@ -94,12 +96,12 @@ export async function startCriu({ root, extra = [], directory, terminal = false 
   return connect(child, rpc.fd, () => readFileSync(`/proc/self/fd/${output.fd}`, 'utf8').trim())
 }
 
-/** It leaves by itself when nobody talks to it any more; one that hangs is killed. */
-function end(child: Child): void {
-  pidfdSendSignal(child.pidfd.fd, SIGKILL)
-  void untilGone(child.pidfd.fd, 20)
-  reap(child.pid)
-  child.pidfd[Symbol.dispose]()
+/** It leaves by itself after its work; one that is not needed any more, or hangs, is killed. */
+function end({ pid, pidfd }: Child): void {
+  const gone = (timeoutMs: number): boolean => poll([{ fd: pidfd.fd, events: POLLIN }], timeoutMs)[0] !== 0
+  if (!gone(LEAVE_MS)) pidfdSendSignal(pidfd.fd, SIGKILL)
+  if (gone(END_MS)) reap(pid)
+  pidfd[Symbol.dispose]()
 }
 
 const searchPath = (): string => `${process.env.PATH ? `${process.env.PATH}:` : ''}${DEFAULT_PATH}`

@@ -1,5 +1,5 @@
 /** checkpoint and restore, with a real CRIU. The one of Debian 12 fails on newer kernels, whatever runtime calls it; `npm run test:vm` has a newer one. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -111,6 +111,9 @@ t.test('a container that is left running, by itself and after a pre-dump', { ski
   t.match(checkpoint('--parent-path', '../none').stderr, /--parent-path.*there is no directory/)
   t.match(checkpoint('--parent-path', '../first', '--leave-running'), { status: 0, stderr: '' })
   t.ok(readdirSync(images).includes('parent'))
+  const command = `${tsrunPath()} --root ${box.root()} checkpoint --leave-running --image-path ${images}-2 ${id}`
+  const shown = spawnSync('script', ['--quiet', '--return', '--command', command, '/dev/null'], { encoding: 'utf8', input: '' })
+  t.match(shown, { status: 0, stdout: new RegExp(`saving ${id} … [1-9]\\d* s\r\x1b\\[K.*$`, 's') }, 'a terminal is told how long it takes')
   // Another cgroup, beside the first.
   const copy = box.id()
   t.match(restoreAs(copy, '--detach'), { status: 0, stderr: '' })

@@ -2,10 +2,12 @@
 import { checkpoint } from '../../container/checkpoint.ts'
 import { badPageServer } from '../../errors/wording.criu.ts'
 import type { Main } from '../commands.ts'
+import { progress } from '../progress.ts'
 import { criuSettings } from './criu.ts'
 
 export const main: Main<'checkpoint'> = async ({ args, flags, options }) => {
   const pageServer = flags['page-server'] ? readPageServer(flags['page-server']) : undefined
+  using _ = progress(`saving ${args[0]} …`)
   await checkpoint({
     ...options,
     ...criuSettings(flags),

@@ -1,10 +1,13 @@
 /** `tsrun restore` */
 import { restore } from '../../container/restore.ts'
 import type { Main } from '../commands.ts'
+import { progress } from '../progress.ts'
 import { criuSettings } from './criu.ts'
 
 /** Ends with the status of the container's init; with `--detach` with 0. */
 export const main: Main<'restore'> = async ({ args, flags, options }) => {
+  // In the foreground the terminal is the container's.
+  using _ = flags.detach ? progress(`restoring ${args[0]} …`) : undefined
   const { exitStatus } = await restore({
     ...options,
     ...criuSettings(flags),
