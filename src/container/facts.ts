@@ -99,15 +99,18 @@ async function refuseMissingModules({ process }: Config): Promise<void> {
   checkLabels(process)
 }
 
-/** What compiles is imported only for containers that have a profile: libseccomp takes a while to load. */
+/** What reads the cache is imported only for containers that have a profile, and what compiles only for profiles that are not in it. */
 async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promise<HostFacts['seccomp']> {
   const filter = filterOf(config)
   if (filter !== undefined) return { filter, flags: 0 }
   const profile = seccompOf(config)
   if (profile === undefined) return undefined
-  const { compileSeccomp } = await import('../seccomp/compile.ts')
   const failUnknown = isAnnotated(config, SECCOMP_FAIL_UNKNOWN)
-  const { program, flags, listener } = compileSeccomp(profile, { arch: architecture, cacheDirectory: cacheDirectory(), failUnknown, log })
+  const directory = cacheDirectory()
+  const { cachedSeccomp } = await import('../seccomp/cached.ts')
+  const known = directory === undefined || failUnknown ? undefined : cachedSeccomp(profile, architecture, directory)
+  const options = { arch: architecture, cacheDirectory: directory, failUnknown, log }
+  const { program, flags, listener } = known ?? (await import('../seccomp/compile.ts')).compileSeccomp(profile, options)
   return { filter: program, flags, listener }
 }
 

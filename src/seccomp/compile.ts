@@ -1,11 +1,11 @@
 /** From `linux.seccomp` to the program that the kernel runs. */
-import { SECCOMP_FILTER_FLAG_NEW_LISTENER } from '../abi/seccomp.ts'
 import type { Architecture } from '../abi/syscalls.ts'
 import type { Seccomp, SeccompArch } from '../config/types.ts'
 import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
 import { keep, placeOf, readCached } from './cache.ts'
+import { type CompiledSeccomp, withListener } from './cached.ts'
 import { newerThan, refusesUnknown } from './enosys.ts'
 import type { Compiled } from './entry.ts'
 import { filterFlags } from './flags.ts'
@@ -26,16 +26,6 @@ export interface SeccompOptions {
   readonly log?: RuntimeOptions['log'] | undefined
 }
 
-/** What the container's program gives to seccomp(2). */
-export interface CompiledSeccomp {
-  /** `struct sock_filter[]`, at most 4096 of them. */
-  readonly program: Uint8Array
-  /** SECCOMP_FILTER_FLAG_* for SECCOMP_SET_MODE_FILTER. */
-  readonly flags: number
-  /** True when loading it gives a descriptor that must reach `listenerPath`. */
-  readonly listener: boolean
-}
-
 /**
  * Compiles `profile`, or takes the program from the cache.
  *
@@ -43,8 +33,7 @@ export interface CompiledSeccomp {
  * know what the profile asks for.
  */
 export function compileSeccomp(profile: Seccomp, options: SeccompOptions): CompiledSeccomp {
-  const { program, flags } = cached(profile, options)
-  return { program, flags, listener: (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) !== 0 }
+  return withListener(cached(profile, options))
 }
 
 function cached(profile: Seccomp, options: SeccompOptions): Compiled {
