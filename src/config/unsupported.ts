@@ -21,7 +21,9 @@ export interface Unsupported {
 const asks = (value: unknown): boolean =>
   value !== '' && value !== false && !(typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 
-const rows: readonly Unsupported[] = [{ at: '/linux/personality/flags', says: 'flags of the personality are not supported' }]
+const rows: readonly Unsupported[] = [
+  { at: '/linux/personality/flags', says: 'flags of the personality are not supported: the spec names none' }
+]
 
 /** Shrinks as tsrun grows. Rows about a process hold for the document of `exec --process` as well. */
 export const unsupported: readonly Unsupported[] = Object.freeze(rows)

@@ -2,6 +2,7 @@
 import type { Config } from '../config/types.ts'
 import type { HostFacts, PlanOptions } from './facts.ts'
 import { fdNumber, type Input, isOwn, makeInput, type Pass, slots } from './input.ts'
+import * as affinity from './passes/affinity.ts'
 import { bindSources } from './passes/binds.ts'
 import * as command from './passes/command.ts'
 import * as devices from './passes/devices.ts'
@@ -51,6 +52,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
 
   // Init.
   ['cgroups', host.joinCgroups, always], // before the first thing that a limit counts
+  ['affinity', affinity.wholeCpuset, always], // when the cpuset is the container's
   ['cgroup namespace', namespaces.cgroupNamespace, always], // after the cgroup is joined: it becomes the namespace's root
   ['session', session.newSession, always],
   ['keyring', session.sessionKeyring, always],

@@ -69,6 +69,17 @@ t.test('a seccomp profile', { skip: needs({ root: true, files: ['/proc/sys/kerne
     }
 })
 
+t.test('the CPUs are those of the cgroup, not those of the caller', { skip: needs({ root: true, commands: ['taskset'] }) }, async (t) => {
+  using box = sandbox(t)
+  const args = ['/bin/grep', 'Cpus_allowed_list', '/proc/self/status']
+  const cpus = (...wrapper: string[]): string => {
+    const bundle = box.bundle((config) => ({ ...config, process: { ...config.process, args } }))
+    return box.tsrunWith({ wrapper }, 'run', '--bundle', bundle, box.id()).stdout
+  }
+  t.match(cpus(), /\d/)
+  t.equal(cpus('taskset', '--cpu-list', '0'), cpus())
+})
+
 t.test('limits of every type, and umask 0', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
   // Below what every host allows; the rows of /proc/PID/limits (proc_pid_limits(5)).

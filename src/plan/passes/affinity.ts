@@ -21,12 +21,10 @@ export const initialAffinity: ProcessPass = ({ config }) => {
 }
 
 /**
- * In the container's cgroup. Without a wish of its own the process gets all CPUs of the cpuset: the affinity of whoever called the runtime, which
- * the kernel would keep within it (Linux 6.2), is not the container's.
+ * All CPUs of the cpuset, when the process is in it: the affinity of whoever has called the runtime, which the kernel would keep within the cpuset
+ * (Linux 6.2), is not the container's. As in runc.
  */
-export const finalAffinity: ProcessPass = ({ config }) => {
-  const final = config.process?.execCPUAffinity?.final
-  if (final) return [setAffinity(final, `${AT}/final`)]
+export const wholeCpuset = (): Step[] => {
   const all = new Uint8Array(MOST_CPUS / 8).fill(0xff)
   return [
     {
@@ -34,8 +32,14 @@ export const finalAffinity: ProcessPass = ({ config }) => {
       args: [0, all.length, bytes('{all}', all)],
       // No container is worse off for it.
       on: { any: 'next' },
-      pointer: AT,
+      pointer: '',
       says: "set the CPU affinity to all CPUs of the container's cpuset"
     }
   ]
+}
+
+/** In the container's cgroup. */
+export const finalAffinity: ProcessPass = ({ config }) => {
+  const final = config.process?.execCPUAffinity?.final
+  return final ? [setAffinity(final, `${AT}/final`)] : wholeCpuset()
 }
