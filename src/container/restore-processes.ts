@@ -3,7 +3,7 @@ import { constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, statS
 import { join, resolve } from 'node:path'
 import type { Config } from '../config/types.ts'
 import { type CriuOptions, REQUESTS } from '../criu/messages.ts'
-import { type ExternalMount, sourcesOf } from '../criu/mounts.ts'
+import { type ExternalMount, isBind, sourcesOf } from '../criu/mounts.ts'
 import { commonOptions } from '../criu/options.ts'
 import { FIRST_EXTRA } from '../criu/program.ts'
 import { type Notification, startCriu } from '../criu/session.ts'
@@ -52,8 +52,8 @@ export interface Restored extends Child {
  * @throws TsrunError
  */
 export async function restoreProcesses(restoring: Restoring, console: (work: Work) => number, work: Work): Promise<Restored> {
-  const { options, config, rootfs, images, directory, cgroup, first } = restoring
-  makePlaces(rootfs, config)
+  const { options, rootfs, images, directory, cgroup, first } = restoring
+  makePlaces(restoring)
   const outside = openOutside(restoring, work)
   const extra = outside.map(({ fd }) => fd)
   const criu = await startCriu({ root: rootfs, extra, directory: directory.path, terminal: options.shellJob === true }, work)
@@ -79,10 +79,10 @@ export async function restoreProcesses(restoring: Restoring, console: (work: Wor
 }
 
 /** In a root file system that was copied here without its mount points. */
-function makePlaces(rootfs: string, config: Config): void {
+function makePlaces({ rootfs, config, bundle }: Restoring): void {
   using root = own(openSync(rootfs, constants.O_RDONLY | constants.O_DIRECTORY))
   const isDirectory = (source: string): boolean => statSync(source, { throwIfNoEntry: false })?.isDirectory() !== false
-  makeMountPoints(root.fd, config, ({ type, source = '' }) => type !== 'bind' || isDirectory(source))
+  makeMountPoints(root.fd, config, (mount) => !isBind(mount) || isDirectory(resolve(bundle, mount.source ?? '')))
 }
 
 interface Outside {

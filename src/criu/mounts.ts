@@ -61,7 +61,8 @@ const decoded = (field: string): string => field.replace(/\\([0-7]{3})/g, (_, oc
 const isPartOf = (line: MountLine, root: MountLine | undefined): boolean =>
   root !== undefined && line.device === root.device && (line.root === root.root || line.root.startsWith(`${root.root.replace(/\/$/, '')}/`))
 
-const isBind = ({ type, options }: Mount): boolean =>
+/** A mount of config.json that has a source on the host. */
+export const isBind = ({ type, options }: Mount): boolean =>
   type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind') === true
 
 /** What the config of a container that is restored has to offer. */

@@ -1,6 +1,6 @@
 /** checkpoint and restore, with a real CRIU. The one of Debian 12 fails on newer kernels, whatever runtime calls it; `npm run test:vm` has a newer one. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -71,6 +71,8 @@ t.test('what was saved goes on as if nothing had been', { skip }, async (t) => {
   t.notOk(existsSync(`/sys/fs/cgroup${cgroup}`))
   t.notOk(existsSync(`/proc/${pid}`))
   t.equal(statSync(images).mode & 0o777, 0o700, 'memory is for nobody else')
+  // As on a machine that the root file system was only copied to.
+  rmdirSync(join(bundle, 'rootfs/volume'))
   const pidFile = join(box.directory, 'pid')
   t.match(restore('--detach', '--pid-file', pidFile), { status: 0, stdout: '', stderr: '' })
   const state = stateOf(box, id)
