@@ -73,9 +73,11 @@ export const namespaceRules: readonly Rule[] = [
     why: 'config-linux.md#masked-paths, #readonly-paths: absolute',
     check: ({ linux }) =>
       (['maskedPaths', 'readonlyPaths'] as const).flatMap((key) =>
-        (linux?.[key] ?? []).flatMap((path, i) =>
-          path.startsWith('/') ? [] : [{ pointer: pointer('linux', key, i), message: `must be an absolute path, not ${show(path)}` }]
-        )
+        (linux?.[key] ?? []).flatMap((path, i) => {
+          if (!path.startsWith('/')) return [{ pointer: pointer('linux', key, i), message: `must be an absolute path, not ${show(path)}` }]
+          if (key === 'readonlyPaths' || !path.split('/').every((name) => ['', '.', '..'].includes(name))) return []
+          return [{ pointer: pointer('linux', key, i), message: `must not be the root file system, which ${show(path)} is` }]
+        })
       )
   },
   {

@@ -199,8 +199,10 @@ const cases: Readonly<Record<string, Case>> = {
     ]
   },
   'restricted-paths': {
-    good: [linux({ maskedPaths: ['/a'], readonlyPaths: ['/b'] })],
+    good: [linux({ maskedPaths: ['/a', '/..a', '/...'], readonlyPaths: ['/b', '/'] })],
     bad: [
+      [linux({ maskedPaths: ['/'] }), '/linux/maskedPaths/0', 'must not be the root file system'],
+      [linux({ maskedPaths: ['/a', '/.//../.'] }), '/linux/maskedPaths/1', 'must not be the root file system'],
       [linux({ maskedPaths: ['/a', 'b'] }), '/linux/maskedPaths/1', 'absolute'],
       [linux({ readonlyPaths: [''] }), '/linux/readonlyPaths/0', 'absolute']
     ]

@@ -1,10 +1,10 @@
 /** Device nodes (config-linux.md#devices), as the container sees them. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Device } from '../../src/config/types.ts'
-import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
 
 const bundleWith = (box: Sandbox, script: string, devices: readonly Device[]): string =>
   box.bundle((config) => ({
@@ -82,3 +82,49 @@ t.test('one that is listed twice', { skip: asRoot }, async (t) => {
   t.equal(box.tsrun('run', '--bundle', twice(5), box.id()).stdout, '/dev/x\n')
   t.match(box.tsrun('run', '--bundle', twice(3), box.id()).stderr, /another device: .*\[\/linux\/devices\/1\]/)
 })
+
+const MAP = [{ containerID: 0, hostID: 300_000, size: 1000 }]
+
+t.test(
+  'in a user namespace they are those of the host, and checked to be',
+  { skip: needs({ root: true, userNamespaces: true }) },
+  async (t) => {
+    using box = sandbox(t)
+    const before = box.snapshot()
+    const bundle = (devices: readonly Device[]): string => {
+      const script = "stat -c '%n %F %t,%T' /dev/zero /dev/mine /dev/fifo; echo x > /dev/null && echo written"
+      const path = box.bundle((config) => ({
+        ...config,
+        process: { ...config.process, args: ['/bin/sh', '-c', script] },
+        mounts: config.mounts!.filter(({ type }) => type !== 'cgroup' && type !== 'mqueue'),
+        linux: {
+          ...config.linux,
+          devices,
+          resources: {},
+          namespaces: [{ type: 'user' }, { type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'ipc' }, { type: 'network' }],
+          uidMappings: MAP,
+          gidMappings: MAP
+        }
+      }))
+      chmodSync(box.directory, 0o755)
+      return path
+    }
+    const mine = '/dev/zero'
+    const fifo = { path: '/dev/fifo', type: 'p' } as const
+    const { stdout, stderr } = box.tsrun('run', '--bundle', bundle([{ path: mine, ...zero }, fifo]), box.id())
+    t.match(stdout, /^\/dev\/zero character special file 1,5\n\/dev\/fifo fifo 0,0\nwritten\n$/, stderr)
+    for (const [device, says] of [
+      [
+        { path: mine, type: 'c', major: 1, minor: 8 },
+        /cannot use the host's "\/dev\/zero", which is another device: .* \[\/linux\/devices\/0\]/
+      ],
+      [
+        { path: mine, type: 'b', major: 1, minor: 5 },
+        /cannot use the host's "\/dev\/zero", which is another device: .* \[\/linux\/devices\/0\]/
+      ],
+      [{ path: '/dev/none', ...zero }, /cannot open the host's "\/dev\/none": no such file or directory \(ENOENT\) \[\/linux\/devices\/0\]/]
+    ] as const)
+      t.match(box.tsrun('run', '--bundle', bundle([device]), box.id()), { status: 1, stderr: says })
+    t.same(await box.leftovers(before), [])
+  }
+)

@@ -144,3 +144,55 @@ t.test('no mount of a container reaches the host', { skip: needs({ root: true, c
     t.equal(stdout, 'same\n', `${rootfsPropagation} ${stderr}`)
   }
 })
+
+t.test('read-only paths: the root, what is mounted below it, files, what is not there', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const script = 'touch /x /etc/x; touch /tmp/x && echo tmp; echo x > /etc/passwd; touch /root/y; echo done'
+  const mounts = [{ destination: '/tmp', type: 'tmpfs' }]
+  const root = runWith(box, script, mounts, { readonlyPaths: ['/'] })
+  t.equal(root.stdout, 'tmp\ndone\n', root.stderr)
+  const some = runWith(box, script, mounts, { readonlyPaths: ['/etc/passwd', '/root', '/root', '/nowhere/at/all'] })
+  t.equal(some.stdout, 'tmp\ndone\n')
+  t.equal(some.stderr.split('Read-only file system').length, 3, some.stderr)
+  // As with runc and crun.
+  for (const key of ['readonlyPaths', 'maskedPaths'] as const)
+    t.match(runWith(box, script, mounts, { [key]: ['/etc/passwd/below'] }), {
+      status: 1,
+      stderr: new RegExp(`cannot open "/etc/passwd/below": not a directory \\(ENOTDIR\\) \\[/linux/${key}/0\\]`)
+    })
+})
+
+t.test('masked paths: a file, a directory, a symlink, a device, twice, below another, what is not there', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const maskedPaths = [
+    '/etc/passwd',
+    '/root',
+    '/root/below',
+    '/link',
+    '/etc/passwd',
+    '/dev/zero',
+    '/nowhere',
+    '/etc/../etc/group',
+    '/up/root'
+  ]
+  const bundle = box.bundle((config) => ({
+    ...config,
+    process: {
+      ...config.process,
+      args: [
+        '/bin/sh',
+        '-c',
+        'wc -c < /etc/passwd; ls -A /root; wc -c < /etc/group; wc -c < /target; head -c 1 /dev/zero | wc -c; touch /root/x'
+      ]
+    },
+    linux: { ...config.linux, maskedPaths }
+  }))
+  const rootfs = join(bundle, 'rootfs')
+  mkdirSync(join(rootfs, 'root/below'))
+  writeFileSync(join(rootfs, 'target'), 'secret')
+  symlinkSync('target', join(rootfs, 'link'))
+  symlinkSync('../../..', join(rootfs, 'up'))
+  const { stdout, stderr } = box.tsrun('run', '--bundle', bundle, box.id())
+  t.equal(stdout, '0\n0\n0\n0\n')
+  t.match(stderr, /touch: \/root\/x: Read-only file system/)
+})

@@ -90,6 +90,17 @@ t.test('CVE-2019-16884, CVE-2015-3631: nothing but a procfs on /proc, nothing in
     t.equal(status, 1, mount.destination)
     t.match(stderr, /cannot be mounted because it is (?:inside \/proc|not of type proc)/)
   }
+  const { status, stderr } = attack(box, { without: ['/proc'], mounts: [volume(host.path, '/proc')] })
+  t.equal(status, 1)
+  t.match(
+    stderr,
+    /cannot mount ".*" on "\/proc": invalid argument \(EINVAL\): it cannot be mounted because it is not of type proc \[\/mounts\/\d\/source\]/
+  )
+  t.equal(
+    attack(box, { without: ['/proc'], mounts: [volume('/proc', '/proc')], config: { linux: { maskedPaths: [], readonlyPaths: [] } } })
+      .status,
+    0
+  )
 })
 
 t.test('CVE-2026-41579, CVE-2026-47766: a /dev that leads elsewhere is filled in the root', { skip: asRoot }, async (t) => {

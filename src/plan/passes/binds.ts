@@ -1,11 +1,13 @@
 /** Bind mounts: a tree of the host, cloned and detached, is moved into the container. */
+import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC } from '../../abi/fcntl.ts'
-import { MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
+import { MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE, PROC_SUPER_MAGIC } from '../../abi/mount.ts'
+import { STATFS_SIZE } from '../../abi/structs.ts'
 import { idMapRefusals } from '../../errors/wording.plan.ts'
 import { fdNumber, type Input, isBind, isNew, isOwn, type MountEntry, type Pass } from '../input.ts'
 import { unlocked } from '../locked.ts'
-import { type Slot, type Step, slot, text } from '../step.ts'
-import { idMapAttr, mountAttr } from '../structs.ts'
+import { bytes, type Slot, type Step, slot, text } from '../step.ts'
+import { buffer, idMapAttr, mountAttr } from '../structs.ts'
 import { copiesSymlink } from './fresh.ts'
 import { attributes, setattr } from './mount-attributes.ts'
 import { moveOnto, openTarget, quoted } from './mount-target.ts'
@@ -71,6 +73,7 @@ export function bind(input: Input, entry: MountEntry): Step[] {
   return [
     ...(early ? [] : openSource(input, entry, tree)),
     ...(early && opensAgain(input, entry) ? openAgain(input, entry) : []),
+    ...(entry.path.join('/') === 'proc' ? checkProc(entry, from) : []),
     ...attributes(input, entry, from, unlocked(entry.options, input.facts.sources[entry.index]?.attributes)),
     ...openTarget(input, entry),
     ...moveOnto(input, entry, from)
@@ -86,5 +89,21 @@ function openAgain(input: Input, entry: MountEntry): Step[] {
   return [
     { ...open!, on: { EACCES: 'next' }, then: { skip: 1 } },
     { call: 'fcntl', args: [sourceSlot(entry), F_DUPFD_CLOEXEC, 0], save: tree, pointer, says }
+  ]
+}
+
+const EINVAL = errnoNumber('EINVAL')
+const fileSystem = buffer(STATFS_SIZE, '{statfs}')
+
+/** Whoever believes what /proc says must not be told lies by a volume (CVE-2019-16884). */
+function checkProc(entry: MountEntry, from: Slot): Step[] {
+  const pointer = `${entry.pointer}/source`
+  const says = `mount ${quoted(entry.mount.source)} on "/proc"`
+  const magic = new Uint8Array(8)
+  new DataView(magic.buffer).setUint32(0, PROC_SUPER_MAGIC, true)
+  const why = { EINVAL: 'it cannot be mounted because it is not of type proc' }
+  return [
+    { call: 'fstatfs', args: [from, fileSystem], pointer, says },
+    { call: 'compare', args: [fileSystem, bytes('PROC_SUPER_MAGIC', magic), 0, 8, EINVAL], pointer, says, why }
   ]
 }

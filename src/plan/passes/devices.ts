@@ -126,7 +126,17 @@ const STATX_RDEV_LENGTH = 8
 
 /** What is there already must be that very device (config-linux.md#devices). It gets its owner through the descriptor that was looked at (CVE-2026-88265). */
 function checkNode(input: Input, directory: Slot, node: Node, path: string): Step[] {
-  const says = `use "${path}", which is there and is another device`
+  const { pointer } = node
+  return [
+    openNode(input, directory, node, path),
+    ...isThatDevice(place, node, `use "${path}", which is there and is another device`),
+    ...owner(node, path),
+    close(place, pointer)
+  ]
+}
+
+/** Type and number of what is open are those of the node. */
+function isThatDevice(fd: Slot, node: Node, says: string): Step[] {
   const { pointer } = node
   const type = new Uint8Array(2)
   new DataView(type.buffer).setUint16(0, FORMAT[node.type], true)
@@ -136,22 +146,16 @@ function checkNode(input: Input, directory: Slot, node: Node, path: string): Ste
   new DataView(number.buffer).setUint32(0, node.major, true)
   new DataView(number.buffer).setUint32(4, node.minor, true)
   const inside = (offset: number) => ({ kind: 'inside', of: found, offset }) as const
+  const isNumber: Step = {
+    call: 'compare',
+    args: [inside(STX_RDEV), bytes(`${node.major}:${node.minor}`, number), 0, 8, EEXIST],
+    pointer,
+    says
+  }
   return [
-    openNode(input, directory, node, path),
-    statxFd(place, found, pointer, `look at "${path}"`),
+    statxFd(fd, found, pointer, says),
     { call: 'compare', args: [inside(STX_MODE), bytes('S_IFMT', type), bytes('mask', mask), 2, EEXIST], pointer, says },
-    ...(node.type === 'p'
-      ? []
-      : [
-          {
-            call: 'compare',
-            args: [inside(STX_RDEV), bytes(`${node.major}:${node.minor}`, number), 0, 8, EEXIST],
-            pointer,
-            says
-          } satisfies Step
-        ]),
-    ...owner(node, path),
-    close(place, pointer)
+    ...(node.type === 'p' ? [] : [isNumber])
   ]
 }
 
@@ -191,6 +195,7 @@ function bindNode(input: Input, directory: Slot, node: Node, path: string): Step
       pointer,
       says: `open the host's "${path}"`
     },
+    ...isThatDevice(host, node, `use the host's "${path}", which is another device`),
     { call: 'move_mount', args: [host, text(''), place, text(''), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH], pointer, says },
     close(host, pointer),
     close(place, pointer)

@@ -2,7 +2,7 @@
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, F_DUPFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
-import type { Input, Pass } from '../input.ts'
+import { components, type Input, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
@@ -40,6 +40,10 @@ export const readonlyPaths: Pass = (input) =>
 
 function readonlyPath(input: Input, path: string, pointer: string): Step[] {
   const says = 'make read-only the path'
+  // A mount on the root would not be what the container enters. What is mounted below has its own options, as with root.readonly.
+  if (components(path).length === 0) {
+    return [{ call: 'mount_setattr', args: [slots.root, text(''), AT_EMPTY_PATH, readOnly, 32], pointer, says: `${says} "/"` }]
+  }
   const steps: Step[] = [
     cloneOf(target, AT_RECURSIVE, pointer, `${says} "${path}"`),
     { call: 'mount_setattr', args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, readOnly, 32], pointer, says: `${says} "${path}"` },
