@@ -67,8 +67,8 @@ t.test('capabilities and privileges', { skip: asRoot }, async (t) => {
   t.match(statusOf(sh(STATUS, '--no-new-privs=false')), { NoNewPrivs: '0' })
   const unknown = call('--cap', 'CAP_FOO', id, 'true')
   t.match(unknown, { status: 0, stderr: /ignoring unknown or unavailable capabilities: "CAP_FOO"/ })
-  t.match(sh('true', '--apparmor', 'x'), { status: 255, stderr: /AppArmor profiles are not supported yet/ })
-  t.match(sh('true', '--process-label', 'x'), { status: 255, stderr: /SELinux labels are not supported yet/ })
+  t.match(sh('true', '--apparmor', 'x'), { status: 255, stderr: /cannot apply the AppArmor profile "x"/ })
+  t.match(sh('true', '--process-label', 'x'), { status: 255, stderr: /selinux is disabled or not supported: "x"/ })
   t.equal(sh('true', '--apparmor', '', '--process-label', '').status, 0)
   const ambient = ['CAP_NET_RAW'] as const
   const other = await running(box, {
