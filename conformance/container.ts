@@ -59,11 +59,13 @@ export class Container {
   config: Config
   /** Put before the runtime's command line at `create`. */
   wrapper: readonly string[] = []
-  /** Passed to `create`. */
+  /** Options of `create` beside --bundle. */
+  readonly createOptions: string[] = []
+  /** How `create` is run. */
   readonly options: { cwd?: string; env?: Record<string, string>; fds?: number[] } = {}
   private readonly directory: string
   private readonly runtime: string
-  private readonly machine: Machine
+  readonly machine: Machine
   private calls = 0
 
   /** Use `stage.container()`. `directory` exists, is empty, and belongs to the container. */
@@ -112,7 +114,7 @@ export class Container {
   /** `create` of this bundle with another id. */
   createAs(id: string, bundle = this.bundle): Promise<Result> {
     const out = join(this.directory, 'container')
-    return call(out, [...this.wrapper, ...this.command, 'create', '--bundle', bundle, id], this.options)
+    return call(out, [...this.wrapper, ...this.command, 'create', ...this.createOptions, '--bundle', bundle, id], this.options)
   }
 
   start(): Promise<Result> {

@@ -2,6 +2,7 @@
 import { is, like, succeeds, unlike } from '../expect.ts'
 import { controller, type Machine } from '../machine.ts'
 import { acts, both, type Case, type Change, namespace, refusals, scene, section } from '../requirement.ts'
+import { onTerminal } from '../terminal.ts'
 
 const filesystems = section('config-linux.md#default-filesystems')
 const devices = section('config-linux.md#devices')
@@ -76,16 +77,7 @@ const supplied: readonly Case[] = [
   ...acts([
     [
       defaults.must('/dev/console is the terminal, when there is one'),
-      async (stage) => {
-        using container = stage.container({
-          process: { terminal: true, args: ['/bin/sh', '-c', 'test -c /dev/console && echo on-console > /dev/console'] }
-        })
-        container.write()
-        const command = [...container.command, 'run', '--bundle', container.bundle, container.id].join(' ')
-        const open = 'mkfifo "$1" && exec script -qefc "$2" /dev/null <>"$1"'
-        const { stdout, stderr } = await container.host(['sh', '-c', open, 'sh', container.path('silent'), command])
-        return like(/on-console/)(stdout + stderr, 0)
-      }
+      (stage) => onTerminal(stage, {}, 'test $(stat -c %t:%T /dev/console) = $(stat -L -c %t:%T /proc/self/fd/2) && echo same', is('same'))
     ]
   ])
 ]

@@ -1,9 +1,10 @@
 /** config.md: process, user, POSIX limits, what is Linux's own; and runtime-linux.md. */
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { host, is, like, unlike } from '../expect.ts'
-import { all, capability, file, lsm, noLsm } from '../machine.ts'
-import { acts, type Case, type Change, refusals, scene, section, type Verdict } from '../requirement.ts'
+import { all, capability, cgroupFile, file, lsm, noLsm } from '../machine.ts'
+import { acts, both, type Case, type Change, refusals, scene, section, type Verdict } from '../requirement.ts'
 import type { Stage } from '../stage.ts'
+import { onTerminal } from '../terminal.ts'
 
 const processes = section('config.md#process')
 const user = section('config.md#posix-platform-user')
@@ -43,12 +44,12 @@ const programs: readonly Case[] = [
         return like(/PATH=/)(container.output, 0) ?? unlike(/OF_THE_RUNTIME/)(container.output, 0)
       }
     ],
-    [processes.must('terminal: standard input is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 0 && echo yes-in', /yes-in/)],
-    [processes.must('terminal: standard output is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 1 && echo yes-out', /yes-out/)],
-    [processes.must('terminal: standard error is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 2 && echo yes-err', /yes-err/)],
+    [processes.must('terminal: standard input is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 0 && echo yes', is('yes'))],
+    [processes.must('terminal: standard output is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 3 && echo yes', is('yes'))],
+    [processes.must('terminal: standard error is a terminal'), (stage) => onTerminal(stage, {}, 'test -t 2 && echo yes', is('yes'))],
     [
       processes.must('consoleSize is the size of the terminal'),
-      (stage) => onTerminal(stage, { consoleSize: { height: 33, width: 77 } }, 'sleep 0.1; stty size', /33 77/)
+      (stage) => onTerminal(stage, { consoleSize: { height: 33, width: 77 } }, 'stty size', is('33 77'))
     ]
   ]),
   scene({ process: { consoleSize: { height: 25, width: 80 } } }, [
@@ -70,17 +71,6 @@ async function prints(stage: Stage, args: readonly string[], wanted: string): Pr
   await container.mustRun()
   await container.stopped()
   return is(wanted)(container.output, 0)
-}
-
-/** script(1) has a terminal for the runtime, which copies between it and the container's. */
-async function onTerminal(stage: Stage, more: Readonly<Record<string, unknown>>, script: string, wanted: RegExp): Promise<Verdict> {
-  using container = stage.container({ process: { terminal: true, args: ['/bin/sh', '-c', script], ...more } })
-  container.write()
-  const command = [...container.command, 'run', '--bundle', container.bundle, container.id].join(' ')
-  // Its own standard input stays open and silent: at an end of file it would send ^D.
-  const open = 'mkfifo "$1" && exec script -qefc "$2" /dev/null <>"$1"'
-  const { stdout, stderr } = await container.host(['sh', '-c', open, 'sh', container.path('silent'), command])
-  return like(wanted)(stdout + stderr, 0)
 }
 
 const users: readonly Case[] = [
@@ -226,19 +216,26 @@ const stat = (...fields: readonly number[]): string =>
 const scheduler = (policy: string, more: Readonly<Record<string, unknown>> = {}): Change => ({
   process: { scheduler: { policy, ...more } }
 })
+
+/** In a cgroup of v1 without realtime of its own the kernel refuses realtime policies. */
+const realtime = (policy: string, more: Readonly<Record<string, unknown>>): Change =>
+  both(scheduler(policy, more), (config, { machine }) => {
+    if (cgroupFile('cpu', 'cpu.rt_runtime_us', undefined)(machine) !== undefined) return
+    config.linux.resources = { cpu: { realtimeRuntime: 10_000, realtimePeriod: 1_000_000 } }
+  })
 const NICE = capability('CAP_SYS_NICE')
 
 const schedulers: readonly Case[] = [
   scene(scheduler('SCHED_OTHER', { nice: 5 }), [[linux.must('scheduler: SCHED_OTHER with a nice value'), stat(41, 19), is('0 5')]]),
   scene(scheduler('SCHED_BATCH', { nice: 3 }), [[linux.must('scheduler: SCHED_BATCH with a nice value'), stat(41, 19), is('3 3')]]),
   scene(scheduler('SCHED_IDLE'), [[linux.must('scheduler: SCHED_IDLE'), stat(41), is('5')]]),
-  scene(scheduler('SCHED_FIFO', { priority: 7 }), [[linux.must('scheduler: SCHED_FIFO with a priority', NICE), stat(41, 40), is('1 7')]]),
-  scene(scheduler('SCHED_RR', { priority: 9 }), [[linux.must('scheduler: SCHED_RR with a priority', NICE), stat(41, 40), is('2 9')]]),
+  scene(realtime('SCHED_FIFO', { priority: 7 }), [[linux.must('scheduler: SCHED_FIFO with a priority', NICE), stat(41, 40), is('1 7')]]),
+  scene(realtime('SCHED_RR', { priority: 9 }), [[linux.must('scheduler: SCHED_RR with a priority', NICE), stat(41, 40), is('2 9')]]),
   scene(
     scheduler('SCHED_DEADLINE', { runtime: 1_000_000, deadline: 10_000_000, period: 10_000_000, flags: ['SCHED_FLAG_RESET_ON_FORK'] }),
     [[linux.must('scheduler: SCHED_DEADLINE with runtime, deadline and period', NICE), stat(41), is('6')]]
   ),
-  scene(scheduler('SCHED_FIFO', { priority: 7, flags: ['SCHED_FLAG_RESET_ON_FORK'] }), [
+  scene(realtime('SCHED_FIFO', { priority: 7, flags: ['SCHED_FLAG_RESET_ON_FORK'] }), [
     [
       linux.must('scheduler: SCHED_FLAG_RESET_ON_FORK: a child has the default policy', NICE),
       "sed 's/.*) //' /proc/self/stat | awk '{ print $39 }'",

@@ -6,6 +6,7 @@ import t from 'tap'
 import type { Report } from '../../conformance/report.ts'
 import { title } from '../../conformance/requirement.ts'
 import { asRoot, repository, tsrunPath } from '../harness.ts'
+import { PARTS } from './parts.ts'
 
 /** Requirements that tsrun does not hold, and why. */
 const DEVIATIONS: ReadonlyMap<string, string> = new Map([
@@ -27,12 +28,12 @@ function run(json: string, only: readonly string[]): Promise<void> {
   })
 }
 
-/** Tests tsrun against the requirements whose titles contain one of `only`. */
-export function holds(...only: readonly string[]): void {
+/** Tests tsrun against the requirements of one part. */
+export function holds(part: keyof typeof PARTS): void {
   t.setTimeout(115_000)
   t.test('tsrun', { skip: asRoot, timeout: 110_000 }, async (t) => {
     const json = join(t.testdir({}), 'report.json')
-    await run(json, only)
+    await run(json, PARTS[part])
     const { outcomes } = JSON.parse(readFileSync(json, 'utf8')) as Report
     for (const { requirement, result, detail } of outcomes) {
       const name = title(requirement)

@@ -1,3 +1,3 @@
 import { holds } from './held.ts'
 
-holds('runtime.md#')
+holds('runtime')

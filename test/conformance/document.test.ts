@@ -1,3 +1,3 @@
 import { holds } from './held.ts'
 
-holds('config.md#')
+holds('document')

@@ -1,0 +1,3 @@
+import { holdsNothing } from './nothing.ts'
+
+holdsNothing('/bin/false')

@@ -1,3 +1,0 @@
-import { holds } from './held.ts'
-
-holds('config-linux.md#', 'runtime-linux.md#')

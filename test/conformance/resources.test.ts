@@ -1,0 +1,3 @@
+import { holds } from './held.ts'
+
+holds('resources')
