@@ -13,12 +13,16 @@ export const PAUSE_IMAGE = 'localhost/pause:latest'
 
 const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
 
+/** When the leader of a session ends, the kernel hangs its terminal up, and what was written in the last moment may be lost, with any runtime. */
+const SAY_TTY = '#!/bin/sh\ntty; sleep 0.3; exit ${1:-0}\n'
+
 /** Like a distribution's: engines look users up, and mount over these files. */
 function makeTree(tree: string): void {
   mkdirSync(tree, { recursive: true })
   makeRootfs(tree)
   for (const name of ['run', 'var', 'home', 'usr', 'mnt']) mkdirSync(join(tree, name), { recursive: true })
   chmodSync(join(tree, 'tmp'), 0o1777)
+  writeFileSync(join(tree, 'bin/say-tty'), SAY_TTY, { mode: 0o755 })
   writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nada:x:1000:1000:Ada:/home:/bin/sh\n')
   writeFileSync(join(tree, 'etc/group'), 'root:x:0:\nada:x:1000:\nguests:x:2000:ada\n')
 }

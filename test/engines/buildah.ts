@@ -28,7 +28,7 @@ podman run --rm ${B} true`,
     },
     {
       feature: 'run -t',
-      steps: [`buildah from --name $N ${B}`, { run: 'tty buildah run --runtime $BIN -t $N tty', out: /\/dev\/pts\/0\b/ }]
+      steps: [`buildah from --name $N ${B}`, { run: 'tty buildah run --runtime $BIN -t $N say-tty', out: /\/dev\/pts\/0\b/ }]
     },
     {
       feature: 'run: user, working directory, volume, capabilities',

@@ -33,7 +33,7 @@ const tasks: readonly Check[] = [
   {
     feature: 'ctr run --tty',
     steps: [
-      { run: `tty ${RUN} --rm -t ${I} $N tty`, out: /\/dev\/pts\/0\b/ },
+      { run: `tty ${RUN} --rm -t ${I} $N say-tty`, out: /\/dev\/pts\/0\b/ },
       { run: `(sleep 1; echo 'echo $((6*7))'; sleep 0.5; echo exit 3) | tty ${RUN} --rm -t ${I} $N sh`, out: /\b42\b/, status: 3 }
     ]
   },
@@ -43,7 +43,7 @@ const tasks: readonly Check[] = [
       `${RUN} -d ${IDLE}`,
       { run: 'ctr tasks exec --exec-id e1 $N sh -c "echo in; exit 4"', out: 'in', status: 4 },
       { run: 'ctr tasks exec --exec-id e2 --user ada --cwd /var $N sh -c "id -un; pwd"', out: 'ada\n/var' },
-      { run: 'tty ctr tasks exec --exec-id e3 -t $N tty', out: /\/dev\/pts\/\d/ },
+      { run: 'tty ctr tasks exec --exec-id e3 -t $N say-tty', out: /\/dev\/pts\/\d/ },
       { run: 'ctr tasks exec --exec-id e4 $N nonexistent', status: 1, err: /executable file not found in \$PATH/ },
       { run: 'ctr tasks exec --exec-id e5 $N /etc', status: 1, err: /permission denied/ }
     ]

@@ -146,7 +146,7 @@ const containers: readonly Check[] = [
         status: 4
       },
       {
-        run: step('cri stream Exec "{\\"id\\":\\"$(id c)\\",\\"cmd\\":[\\"tty\\"],\\"tty\\":true,\\"stdin\\":true,\\"stdout\\":true}"'),
+        run: step('cri stream Exec "{\\"id\\":\\"$(id c)\\",\\"cmd\\":[\\"say-tty\\"],\\"tty\\":true,\\"stdin\\":true,\\"stdout\\":true}"'),
         out: /^\/dev\/pts\/\d/
       }
     ]

@@ -28,7 +28,7 @@ const containers: readonly Check[] = [
   {
     feature: 'run -it',
     steps: [
-      { run: `tty docker run --rm -it ${B} sh -c "'tty; exit 7'"`, out: /\/dev\/pts\/0\b/, status: 7 },
+      { run: `tty docker run --rm -it ${B} say-tty 7`, out: /\/dev\/pts\/0\b/, status: 7 },
       { run: `(sleep 2; echo 'echo $((6*7))'; sleep 1; echo exit 3) | tty docker run --rm -it ${B} sh`, out: /\b42\b/, status: 3 }
     ]
   },
@@ -47,7 +47,7 @@ const containers: readonly Check[] = [
       { run: 'docker exec $N sh -c "echo inside; exit 9"', out: 'inside', status: 9 },
       { run: 'echo typed | docker exec -i $N cat', out: 'typed' },
       { run: "docker exec -u ada -w /tmp -e X=1 $N sh -c 'id -un; pwd; echo $X'", out: 'ada\n/tmp\n1' },
-      { run: 'tty docker exec -it $N sh -c "\'tty; exit 5\'"', out: /\/dev\/pts\/\d/, status: 5 },
+      { run: 'tty docker exec -it $N say-tty 5', out: /\/dev\/pts\/\d/, status: 5 },
       { run: 'docker exec $N nonexistent', status: 126 },
       { run: 'docker exec $N /etc', status: 126 },
       'docker exec -d $N touch /tmp/mark',
@@ -276,7 +276,7 @@ DOCKER_BUILDKIT=0 docker build -q -t localhost/$N /run/tmp/build`,
         run: 'for i in 1 2 3 4 5 6 7 8 9 10; do docker exec -w /workspace $N sh -c "echo $i >>file" & done; wait; wc -l </run/tmp/project/file',
         out: '11'
       },
-      { run: '(sleep 1; echo "tty; exit 4") | tty docker exec -it $N sh', out: /\/dev\/pts\/\d/, status: 4 },
+      { run: '(sleep 1; echo "say-tty; exit 4") | tty docker exec -it $N sh', out: /\/dev\/pts\/\d/, status: 4 },
       'docker stop -t 5 $N; docker start $N',
       { run: 'docker exec $N cat /workspace/file | head -n 1', out: 'one' }
     ]

@@ -53,12 +53,12 @@ ${as(`podman load -q -i /run/busybox.tar && podman run --rm ${B} true`)}`,
         { run: as(`podman run --rm ${B} echo hello`), out: 'hello' },
         { run: as(`podman run --rm ${B} sh -c 'id -u; exit 7'`), out: '0', status: 7 },
         {
-          run: as(`podman info --format "{{.Host.Security.Rootless}} {{.Host.OCIRuntime.Name}}"`) + ' | sed "s/$RT/same/"',
+          run: `${as(`podman info --format "{{.Host.Security.Rootless}} {{.Host.OCIRuntime.Name}}"`)} | sed "s/$RT/same/"`,
           out: 'true same'
         }
       ]
     },
-    { feature: 'run -it', steps: [{ run: `tty /run/bin/as podman run --rm -it ${B} tty`, out: /\/dev\/pts\/0\b/ }] },
+    { feature: 'run -it', steps: [{ run: `tty /run/bin/as podman run --rm -it ${B} say-tty`, out: /\/dev\/pts\/0\b/ }] },
     {
       feature: 'run -d, ps, logs, exec, top',
       steps: [

@@ -25,7 +25,7 @@ const running: readonly Check[] = [
   {
     feature: 'run -it',
     steps: [
-      { run: `tty podman run --rm -it ${B} sh -c "'tty; stty size; exit 7'"`, out: /\/dev\/pts\/0\b/, status: 7 },
+      { run: `tty podman run --rm -it ${B} say-tty 7`, out: /\/dev\/pts\/0\b/, status: 7 },
       { run: `(sleep 1; echo 'echo $((6*7))'; sleep 0.5; echo exit 3) | tty podman run --rm -it ${B} sh`, out: /\b42\b/, status: 3 }
     ]
   },
@@ -43,7 +43,7 @@ const running: readonly Check[] = [
   },
   {
     feature: 'exec -it',
-    steps: [`podman run -d --name $N ${IDLE}`, { run: 'tty podman exec -it $N sh -c "\'tty; exit 5\'"', out: /\/dev\/pts\/\d/, status: 5 }]
+    steps: [`podman run -d --name $N ${IDLE}`, { run: 'tty podman exec -it $N say-tty 5', out: /\/dev\/pts\/\d/, status: 5 }]
   },
   {
     feature: 'exec -d',
