@@ -1,8 +1,11 @@
 /** The configuration files that docs/engines.md shows, as the checks use them. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const PAGE = fileURLToPath(new URL('../../docs/engines.md', import.meta.url))
+/** The page, from the source and from build/. */
+const PAGE = ['../../docs/engines.md', '../../../docs/engines.md']
+  .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  .find((path) => existsSync(path))!
 
 /** A file that the page tells to write. */
 export interface ConfigFile {

@@ -36,5 +36,6 @@ export const commands: { readonly [C in CommandName]: Load<C> } = {
   update: () => import('./commands/update.ts'),
   checkpoint: () => import('./commands/checkpoint.ts'),
   restore: () => import('./commands/restore.ts'),
+  install: () => import('./commands/install.ts'),
   completion: () => import('./commands/completion.ts')
 }

@@ -77,7 +77,7 @@ const RELATED: readonly (readonly CommandName[])[] = [
   ['pause', 'resume', 'update', 'exec'],
   ['checkpoint', 'restore'],
   ['spec', 'explain', 'create', 'run'],
-  ['features', 'completion']
+  ['features', 'completion', 'install']
 ]
 
 const related = (name: CommandName): CommandName[] => [

@@ -44,6 +44,9 @@ export const details: Readonly<Partial<Record<CommandName, readonly string[]>>> 
   spec: ['With --rootless the container has a user namespace that maps the caller to root, and no network namespace.'],
   explain: ['It is the same plan that create would follow, with the facts of this machine.'],
   features: ['It needs no privileges and no container: engines ask before they use either.'],
+  install: [
+    'What it writes is in docs/engines.md. A file that was there is kept beside it, with .before-tsrun at the end of its name; for containerd and Docker everything else in it stays. --uninstall brings the former file back, or takes only tsrun out of a file that was changed since. Without --engine it fails.'
+  ],
   completion: ['It completes commands, options, their values, and ids of containers.']
 }
 

@@ -409,5 +409,28 @@ export const table = {
       ['tsrun completion fish > ~/.config/fish/completions/tsrun.fish', 'for fish']
     ],
     runc: false
+  },
+  install: {
+    summary: 'write the configuration of an engine, so that it uses tsrun',
+    positionals: [],
+    flags: [
+      {
+        name: 'engine',
+        type: 'string',
+        value: 'ENGINE',
+        choices: ['podman', 'containerd', 'docker'],
+        help: 'podman, containerd or docker; needed'
+      },
+      { name: 'dry-run', type: 'boolean', help: 'only print what would be written' },
+      { name: 'uninstall', type: 'boolean', help: 'take it back' },
+      { name: 'path', type: 'string', value: 'FILE', help: 'executable that the engine calls (default: this one)' },
+      { name: 'etc', type: 'string', value: 'DIR', default: '/etc', help: 'directory of the configuration' }
+    ],
+    examples: [
+      ['tsrun install --engine podman --dry-run', 'show what would be written'],
+      ['sudo tsrun install --engine docker', ''],
+      ['sudo tsrun install --engine docker --uninstall', '']
+    ],
+    runc: false
   }
 } as const satisfies Record<string, Command>
