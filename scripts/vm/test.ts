@@ -4,7 +4,7 @@
  * The machine is built once, started under QEMU, and gets the build and the tests on a second disk; no network is needed in it.
  * The last line is `N passed, N failed, N skipped`. Where no machine can be built it is one skip, with the reason.
  *
- *     scripts/vm/test.ts [--only NAME…]    NAME: part of a test file's path
+ *     scripts/vm/test.ts [--only NAME…] [--minutes N]    NAME: part of a test file's path; N: the most that all of it may take, 15 if not given
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ import { type Image, machineImage, NoMachine } from './image.ts'
 import { boot, consoleTail } from './machine.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } })
+const { values } = parseArgs({ options: { only: { type: 'string', multiple: true }, minutes: { type: 'string', default: '15' } } })
 
 /** What the machines' consoles have said is kept for those who look for a cause. */
 const LOGS = join(root, 'build/vm')
@@ -28,9 +28,9 @@ const LOGS = join(root, 'build/vm')
 /** A machine under emulation keeps little more than one processor busy. */
 const MACHINES = Math.max(1, Math.min(3, availableParallelism(), Math.floor(totalmem() / 4e9)))
 
-/** Time of one file in the machine, and of everything: the build, the machine's image where there is none yet, and its life. */
-const FILE_TIMEOUT_S = 420
-const TIMEOUT_MS = 900_000
+/** Time of everything (the build, the machine's image where there is none yet, and its life), and of one file. */
+const TIMEOUT_MS = 60_000 * Number(values.minutes)
+const FILE_TIMEOUT_S = Math.round(TIMEOUT_MS / 2000)
 
 /** Test files that run in the machine. */
 const WANTED = [/^test\//, /^conformance\//, /^src\/.*live\.test\.js$/]
