@@ -123,6 +123,8 @@ function bootstrap(tree: string): void {
   if (status === 0) return
   const tail = output.split('\n').slice(-15).join('\n')
   if (/Failed getting release|Couldn't download|Invalid Release/.test(output)) throw new NoMachine(`no packages of Debian:\n${tail}`)
+  if (/unshare(?: failed)?: Operation not permitted/.test(output))
+    throw new NoMachine('the test machine is built by root with the right to make namespaces')
   throw new Error(`debootstrap failed with status ${status}:\n${tail}\n${debootstrapLog(tree)}`)
 }
 
