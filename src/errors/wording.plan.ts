@@ -15,3 +15,19 @@ export const idMapRefusals = {
   EPERM: "only the root user of the file system's user namespace may do that, and only where the ids are not mapped already",
   ENOSYS: 'it takes Linux 5.12'
 } as const
+
+/** Why the kernel refuses a profile (proc_pid_attr(5)). */
+export const apparmorRefusals = {
+  ENOENT: 'it is not loaded, which apparmor_parser does',
+  EACCES: 'the profile of whoever has called the runtime does not allow the change',
+  EPERM: 'the profile of whoever has called the runtime does not allow the change'
+} as const
+
+/** Why it refuses a scheduler (sched(7), Documentation/scheduler/sched-rt-group.rst). */
+export const schedulerRefusals = {
+  EPERM: 'it takes CAP_SYS_NICE, a real-time policy with cgroup v1 linux.resources.cpu.realtimeRuntime, and SCHED_DEADLINE all CPUs',
+  EBUSY: 'there is not so much time left'
+} as const
+
+/** Why it refuses a memory policy (set_mempolicy(2)). */
+export const memoryPolicyRefusals = { EINVAL: "its nodes must be there, and in the container's cpuset" } as const

@@ -56,6 +56,8 @@ t.test('real-time schedulers, with the time that the cgroup gives', { skip: real
   const linux: Config['linux'] = { resources: { cpu: { realtimeRuntime: 10_000, realtimePeriod: 1_000_000 } } }
   const fifo = run(box, STAT, { scheduler: { policy: 'SCHED_FIFO', priority: 10 } }, linux)
   t.match(scheduling(fifo.stdout), { priority: 10, policy: 1 }, fifo.stderr)
+  const without = run(box, STAT, { scheduler: { policy: 'SCHED_FIFO', priority: 10 } })
+  t.match(without.stderr, /cannot set the scheduler SCHED_FIFO: .*\(EPERM\): it takes .*realtimeRuntime.* \[\/process\/scheduler\]/)
   const rr = run(box, STAT, { scheduler: { policy: 'SCHED_RR', priority: 99, flags: ['SCHED_FLAG_RESET_ON_FORK'] } }, linux)
   t.match(scheduling(rr.stdout), { priority: 99, policy: 2 }, rr.stderr)
 })
@@ -125,7 +127,7 @@ t.test('what the kernel refuses is an error with its place, and nothing is left'
     [
       {},
       { memoryPolicy: { mode: 'MPOL_BIND', nodes: '8000' } },
-      /cannot set the memory policy MPOL_BIND 8000: .*\(EINVAL\) \[\/linux\/memoryPolicy\]/
+      /cannot set the memory policy MPOL_BIND 8000: .*\(EINVAL\): its nodes must be there.* \[\/linux\/memoryPolicy\]/
     ],
     [{}, { memoryPolicy: { mode: 'MPOL_BIND', nodes: '3-1' } }, /invalid list of NUMA nodes: "3-1" .*\[\/linux\/memoryPolicy\/nodes\]/]
   ]

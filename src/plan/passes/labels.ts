@@ -1,5 +1,6 @@
 /** The labels of Linux security modules that the next execve(2) gives to the process (apparmor.7, selinux(8)). */
 import { AT_FDCWD, O_CLOEXEC, O_WRONLY } from '../../abi/fcntl.ts'
+import { apparmorRefusals } from '../../errors/wording.plan.ts'
 import type { ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
 import { close } from './files.ts'
@@ -30,7 +31,7 @@ function apparmor(profile: string | undefined): Step[] {
     // Since Linux 5.8 each module has a directory of its own; without it the file is that of the first module that has one.
     { ...open('/proc/self/attr/apparmor/exec'), on: { ENOENT: 'next' }, then: { skip: 1 } },
     open('/proc/self/attr/exec'),
-    { call: 'write', args: [file, text(content), byteLength(content)], pointer, says },
+    { call: 'write', args: [file, text(content), byteLength(content)], pointer, says, why: apparmorRefusals },
     close(file, pointer)
   ]
 }

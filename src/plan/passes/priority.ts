@@ -4,7 +4,7 @@ import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from '../../abi/mempolicy.ts
 import { SCHEDULER_FLAGS, SCHEDULER_POLICIES } from '../../abi/sched.ts'
 import type { MemoryPolicy, Scheduler } from '../../config/types.ts'
 import { TsrunError } from '../../errors/error.ts'
-import { badNodeList } from '../../errors/wording.plan.ts'
+import { badNodeList, memoryPolicyRefusals, schedulerRefusals } from '../../errors/wording.plan.ts'
 import { bitSet } from '../bit-set.ts'
 import type { ProcessPass } from '../input.ts'
 import { bytes, type Step } from '../step.ts'
@@ -18,7 +18,9 @@ export const scheduler: ProcessPass = ({ config }) => {
   const wanted = config.process?.scheduler
   if (wanted === undefined) return []
   const pointer = '/process/scheduler'
-  return [{ call: 'sched_setattr', args: [0, attributes(wanted), 0], pointer, says: `set the scheduler ${wanted.policy}` }]
+  return [
+    { call: 'sched_setattr', args: [0, attributes(wanted), 0], pointer, says: `set the scheduler ${wanted.policy}`, why: schedulerRefusals }
+  ]
 }
 
 const attributes = ({ policy, flags = [], nice = 0, priority = 0, runtime = 0, deadline = 0, period = 0 }: Scheduler) =>
@@ -53,7 +55,12 @@ function setPolicy({ mode, nodes = '', flags = [] }: MemoryPolicy): Step {
   const at = '/linux/memoryPolicy'
   const number = MEMORY_POLICY_MODES[mode] | sum(flags, MEMORY_POLICY_FLAGS)
   const list = nodes.trim()
-  const call = { call: 'set_mempolicy', pointer: at, says: `set the memory policy ${[mode, ...flags].join('|')} ${list}`.trim() } as const
+  const call = {
+    call: 'set_mempolicy',
+    pointer: at,
+    says: `set the memory policy ${[mode, ...flags].join('|')} ${list}`.trim(),
+    why: memoryPolicyRefusals
+  } as const
   if (list === '') return { ...call, args: [number, 0, 0] }
   const mask = bitSet(list)
   if (mask === undefined) throw new TsrunError('config', `${badNodeList(list)} [${at}/nodes]`, { pointer: `${at}/nodes` })
