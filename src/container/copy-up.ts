@@ -7,9 +7,9 @@
  */
 import { errnoName, errnoText } from '../abi/errno.ts'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../abi/fcntl.ts'
-import { type FileStatus, unpackDirectory, unpackStatx } from '../abi/structs.ts'
-import { cannotCopyUp, copyUpLimits, deviceNotCopied } from '../errors/wording.copy-up.ts'
-import { initDied } from '../errors/wording.ts'
+import { type FileStatus, unpackDirectory, unpackStatfsType, unpackStatx } from '../abi/structs.ts'
+import { cannotCopyUp, copyUpLimits, deviceNotCopied, mountNotCopied } from '../errors/wording.copy-up.ts'
+import { errnoNameOf } from '../errors/wording.ts'
 import { readMessage, writeAll } from '../linux/socket.ts'
 import { decodeReply, encodeRequest, REPLY_SIZE, type Reply, type RequestArguments, type RequestName } from '../plan/hands.ts'
 import { encodeDevice } from '../plan/passes/devices.ts'
@@ -40,6 +40,28 @@ const BATCH = 32
 /** The same for files, whose replies may be long. */
 const FILES = 8
 
+/** linux/magic.h: file systems that are the kernel's own interfaces. */
+const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, 'proc'],
+  [0x62656572, 'sysfs'],
+  [0x27e0eb, 'cgroup'],
+  [0x63677270, 'cgroup2'],
+  [0x64626720, 'debugfs'],
+  [0x74726163, 'tracefs'],
+  [0x73636673, 'securityfs'],
+  [0xcafe4a11, 'bpf'],
+  [0x6165676c, 'pstore'],
+  [0xde5e81e4, 'efivarfs'],
+  [0xf97cff8c, 'selinuxfs'],
+  [0x43415d53, 'smackfs'],
+  [0x62656570, 'configfs'],
+  [0x6e736673, 'nsfs'],
+  [0x1cd1, 'devpts'],
+  [0x19800202, 'mqueue'],
+  [0x42494e4d, 'binfmt_misc'],
+  [0x7655821, 'resctrl']
+])
+
 /** One directory and its copy, by init's descriptors. */
 interface Pair {
   readonly from: number
@@ -49,13 +71,27 @@ interface Pair {
   readonly depth: number
 }
 
+/** Thrown when init is gone without a word; whoever waits for its next notice finds out how. */
+class Gone extends Error {}
+
 /**
- * Copies; returns when init waits for the answer to its notice.
+ * Copies; returns when init waits for the answer to its notice, or is gone.
  * @throws TsrunError with the path and the pointer; init has then ended
  */
 export async function copyUp(what: CopyUp): Promise<void> {
+  try {
+    await copyAll(what)
+  } catch (cause) {
+    if (!(cause instanceof Gone)) throw cause
+  }
+}
+
+async function copyAll(what: CopyUp): Promise<void> {
   const hands = new Hands(what)
-  const { source, tmpfs } = await hands.ask('begin', {}, what.destination)
+  const { source, tmpfs, data } = await hands.ask('begin', {}, what.destination)
+  // A symlink of the image leads where it likes, but masked paths are masked later.
+  const kernels = KERNEL_FILE_SYSTEMS.get(unpackStatfsType(data))
+  if (kernels !== undefined) throw hands.refuse(what.destination, copyUpLimits.kernels(kernels))
   await copyDirectory(hands, { from: source, into: tmpfs, path: what.destination.replace(/\/+$/, ''), depth: 0 })
 }
 
@@ -79,11 +115,11 @@ class Hands {
   /** At most BATCH requests, sent ahead, and their replies. Only the last may have more than a short one. */
   async askAll(all: readonly Ask[]): Promise<readonly Reply[]> {
     const { sync, interrupt } = this.what
-    for (const [what, args] of all) writeAll(sync, encodeRequest(what, args))
+    for (const [what, args] of all) send(sync, encodeRequest(what, args))
     const replies: Reply[] = []
     for (const [, , path] of all) {
       await untilReadable(sync, interrupt)
-      replies.push(this.replyOr(path, readMessage(sync, REPLY_SIZE)))
+      replies.push(this.replyOr(path, receive(sync)))
     }
     return replies
   }
@@ -91,7 +127,7 @@ class Hands {
   private replyOr(path: string, message: Uint8Array): Reply {
     const reply = decodeReply(message)
     if (reply !== undefined) return reply
-    if (message.length === 0) throw initDied('nobody knows how, while it was copying files up')
+    if (message.length === 0) throw new Gone()
     const failed = decodeMessage(message)
     if (failed.kind !== 'failed') throw new RangeError(`${failed.kind} in the middle of a copy`)
     throw this.refuse(path, `${errnoText(failed.errno)} (${errnoName(failed.errno)})`)
@@ -123,9 +159,31 @@ class Hands {
   }
 }
 
+/** Requests that an init which has failed did not read make an error of their own, once; what it has said is behind that. */
+function receive(sync: number): Uint8Array {
+  try {
+    return readMessage(sync, REPLY_SIZE)
+  } catch (cause) {
+    if (errnoNameOf(cause) !== 'ECONNRESET') throw cause
+    return readMessage(sync, REPLY_SIZE)
+  }
+}
+
+function send(sync: number, request: Uint8Array): void {
+  try {
+    writeAll(sync, request)
+  } catch (cause) {
+    // Why it has ended, if it has said so, can still be read.
+    if (errnoNameOf(cause) !== 'EPIPE') throw cause
+  }
+}
+
 type Opened = FileStatus & { readonly fd: number }
 
-const openedOf = ({ result, data }: Reply): Opened | undefined => (result === 0 ? undefined : { fd: result, ...unpackStatx(data) })
+/** Something else is mounted there (see Request.look). */
+const MOUNT_POINT = 1
+
+const openedOf = ({ result, data }: Reply): Opened | undefined => (result <= MOUNT_POINT ? undefined : { fd: result, ...unpackStatx(data) })
 
 /** One thing that is copied: where, and what was found. */
 interface Item {
@@ -159,6 +217,7 @@ async function namesIn(hands: Hands, { from, path }: Pair): Promise<readonly Uin
 async function copyItems(hands: Hands, pair: Pair, names: readonly Uint8Array[]): Promise<void> {
   const paths = names.map((name) => `${pair.path}/${decoder.decode(name)}`)
   const replies = await hands.askAll(names.map((name, i) => ['look', { a: pair.from, name }, paths[i]!]))
+  for (const [i, { result }] of replies.entries()) if (result === MOUNT_POINT) hands.warn(mountNotCopied(paths[i]!))
   const items = names
     .map((name, i) => ({ name, path: paths[i]!, found: openedOf(replies[i]!) }))
     .filter((item): item is Item => item.found !== undefined)

@@ -17,9 +17,13 @@ const errnoIn = (why: string): { errno?: string } => {
 export const copyUpLimits = {
   nested: (most: number): string => `directories are nested more than ${most} deep`,
   entries: (most: number): string => `there are more than ${most} files`,
+  kernels: (type: string): string => `it is in a file system of the kernel's (${type})`,
   vanished: 'it vanished while it was copied'
 } as const
 
 /** In a user namespace. */
 export const deviceNotCopied = (path: string): string =>
   `the device ${JSON.stringify(path)} is not copied up: a user namespace cannot make devices`
+
+/** Another mount of the container, which the tmpfs covers. */
+export const mountNotCopied = (path: string): string => `what is mounted on ${JSON.stringify(path)} is not copied up`

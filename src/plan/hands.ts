@@ -21,9 +21,9 @@ import { buffer } from './structs.ts'
 
 /** The calls that can be asked for. What is not a path's last component is never named: everything is below a descriptor. */
 export const Request = {
-  /** Nothing: the reply holds the two descriptors. */
+  /** fstatfs(source); the reply holds the two descriptors. */
   begin: 2,
-  /** openat(a, name) with O_PATH, no symlink followed, and statx(2) of what was opened into data. */
+  /** openat2(a, name) with O_PATH, no symlink followed, and statx(2) of what was opened into data; the result is 1 for a mount point. */
   look: 3,
   /** The same for a directory that is to be read. */
   directory: 16,

@@ -17,7 +17,10 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
-  O_WRONLY
+  O_WRONLY,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV
 } from '../../abi/fcntl.ts'
 import type { Architecture } from '../../abi/syscalls.ts'
 import {
@@ -34,7 +37,8 @@ import {
 } from '../hands.ts'
 import { fdNumber, type Input, type MountEntry } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
-import { type Arg, bytes, type Slot, type Step, slot, type Target, text, to } from '../step.ts'
+import { type Arg, type Bytes, bytes, type Slot, type Step, slot, type Target, text, to } from '../step.ts'
+import { openHow } from '../structs.ts'
 import { close } from './files.ts'
 import { ORPHANED, tellRuntime } from './sync.ts'
 
@@ -78,13 +82,28 @@ const STATX_BASIC_STATS = 0x7ff
 type Call = Pick<Step, 'call' | 'args' | 'save' | 'on' | 'then' | 'zero'>
 type Service = (arch: Architecture, long: Target) => readonly Call[]
 
+const OPEN_HOW_SIZE = 24
+const lookHow = (arch: Architecture): Bytes =>
+  openHow(
+    O_PATH | O_CLOEXEC | O_NOFOLLOW[arch],
+    0,
+    RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    '{flags=O_PATH|O_CLOEXEC|O_NOFOLLOW, resolve=RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_SYMLINKS}'
+  )
+
 /** Makes the result 0. */
 const nothing: Call = { call: 'compare', args: [text(''), text(''), 0, 1, EAGAIN], save: result }
 
 /** The calls behind each request. @param long where the answer with all of the data is given */
 const SERVICES: Readonly<Record<RequestName, Service>> = {
-  begin: () => [],
-  look: (arch) => open(O_PATH | O_CLOEXEC | O_NOFOLLOW[arch]),
+  begin: () => [{ call: 'fstatfs', args: [source, data] }],
+  // What is mounted there is not copied: it may be a file system of the kernel. Descriptor 1 tells of it, which is never a result either.
+  look: (arch) => [
+    { call: 'openat2', args: [a, name, lookHow(arch), OPEN_HOW_SIZE], save: result, on: { ENOENT: { skip: 1 }, EXDEV: { skip: 2 } } },
+    { call: 'statx', args: [result, text(''), AT_EMPTY_PATH, STATX_BASIC_STATS, data], then: { skip: 2 } },
+    { ...nothing, then: { skip: 1 } },
+    { call: 'fcntl', args: [source, F_GETFD], save: result }
+  ],
   directory: (arch) => open(O_RDONLY | O_CLOEXEC | O_DIRECTORY[arch] | O_NOFOLLOW[arch]),
   list: (_, then) => [{ call: 'getdents64', args: [a, data, DATA_SIZE], save: result, then }],
   file: (arch, long) => [
@@ -195,7 +214,6 @@ const isAsked = (what: number): Call => ({ call: 'compare', args: [request, byte
 
 /** The calls of a service, behind the question whether it is the one. */
 function service(what: RequestName, calls: readonly Call[], answer: Target): Call[] {
-  if (calls.length === 0) return [{ ...isAsked(Request[what]), on: { EAGAIN: 'next' }, then: answer }]
   return [
     { ...isAsked(Request[what]), on: { EAGAIN: { skip: calls.length } } },
     ...calls.map((call, i) => ending(call, calls.length - 1 - i, answer))
