@@ -1,9 +1,9 @@
 /** A mount of type `cgroup`: the container's view of the cgroups, in the shape that the host has (cgroups(7)). */
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../../abi/fcntl.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
 import type { CgroupHierarchy } from '../facts.ts'
 import { type Input, isNew, type MountEntry } from '../input.ts'
-import { type Step, slot, text } from '../step.ts'
+import { type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { settingsOf } from './file-systems.ts'
 import { close } from './files.ts'
@@ -13,7 +13,6 @@ import { mountSays, openTarget, target } from './mount-target.ts'
 
 const tree = slot('mount')
 const top = slot('cgroup tmpfs')
-const place = slot('cgroup directory')
 
 const onto = (directory: typeof target, entry: MountEntry): Step => ({
   call: 'move_mount',
@@ -22,7 +21,6 @@ const onto = (directory: typeof target, entry: MountEntry): Step => ({
   says: mountSays(entry)
 })
 
-const attrs = (entry: MountEntry): number => entry.options.set & ~M.MOUNT_ATTR_RDONLY
 const isReadOnly = (entry: MountEntry): boolean => (entry.options.set & M.MOUNT_ATTR_RDONLY) !== 0
 
 export function cgroupMount(input: Input, entry: MountEntry): Step[] {
@@ -60,34 +58,27 @@ function unified(input: Input, entry: MountEntry): Step[] {
 function boundHierarchy(input: Input, entry: MountEntry): Step[] {
   const host = input.facts.cgroup.hierarchies.find((hierarchy) => hierarchy.version === 2)
   return [
-    ...openBound(host?.mountpoint ?? '/sys/fs/cgroup', true, entry),
+    openBound(host?.mountpoint ?? '/sys/fs/cgroup', entry),
+    setOptions(tree, entry, entry.options.set | M.MOUNT_ATTR_RDONLY),
     ...attributes(input, entry, tree, { set: 0, clear: 0 }),
     onto(target, entry)
   ]
 }
 
-function openBound(source: string, readOnly: boolean, entry: MountEntry): Step[] {
-  const set = attrs(entry) | (readOnly ? M.MOUNT_ATTR_RDONLY : 0)
-  return [
-    {
-      call: 'open_tree',
-      args: [AT_FDCWD, text(source), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | AT_RECURSIVE],
-      save: tree,
-      pointer: entry.pointer,
-      says: `open "${source}"`
-    },
-    ...(set === 0
-      ? []
-      : [
-          {
-            call: 'mount_setattr',
-            args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, mountAttr(set, 0, 0, `{attr_set=0x${set.toString(16)}}`), 32],
-            pointer: `${entry.pointer}/options`,
-            says: `set the options of "${source}"`
-          } satisfies Step
-        ])
-  ]
-}
+const openBound = (source: string, entry: MountEntry): Step => ({
+  call: 'open_tree',
+  args: [AT_FDCWD, text(source), M.OPEN_TREE_CLONE | M.OPEN_TREE_CLOEXEC | AT_RECURSIVE],
+  save: tree,
+  pointer: entry.pointer,
+  says: `open "${source}"`
+})
+
+const setOptions = (on: Slot, entry: MountEntry, set: number): Step => ({
+  call: 'mount_setattr',
+  args: [on, text(''), AT_EMPTY_PATH | AT_RECURSIVE, mountAttr(set, 0, 0, `{attr_set=0x${set.toString(16)}}`), 32],
+  pointer: `${entry.pointer}/options`,
+  says: `set the options of ${JSON.stringify(entry.mount.destination)}`
+})
 
 // ---------------------------------------------------------------- v1
 
@@ -112,18 +103,14 @@ function legacy(input: Input, entry: MountEntry): Step[] {
     // In its place first: before Linux 6.15 nothing can be mounted on what is mounted nowhere.
     { ...onto(target, entry), args: [top, ...onto(target, entry).args.slice(1)] },
     ...v1.flatMap((hierarchy) => hierarchySteps(input, entry, hierarchy)),
-    ...(isReadOnly(entry) ? [readOnlyTop(entry)] : []),
+    ...optionsOfAll(entry),
     ...attributes(input, entry, top, { set: 0, clear: 0 }),
     close(top, pointer)
   ]
 }
 
-const readOnlyTop = (entry: MountEntry): Step => ({
-  call: 'mount_setattr',
-  args: [top, text(''), AT_EMPTY_PATH, mountAttr(M.MOUNT_ATTR_RDONLY, 0, 0, '{attr_set=MOUNT_ATTR_RDONLY}'), 32],
-  pointer: `${entry.pointer}/options`,
-  says: 'make the cgroup directories read-only'
-})
+/** Once for the tmpfs and all that is mounted in it; nobody but init is in the mount namespace so far. */
+const optionsOfAll = (entry: MountEntry): Step[] => (entry.options.set === 0 ? [] : [setOptions(top, entry, entry.options.set)])
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
@@ -133,17 +120,10 @@ function hierarchySteps(input: Input, entry: MountEntry, hierarchy: CgroupHierar
   const links = hierarchy.controllers.filter((controller) => controller !== name && !controller.includes('='))
   return [
     { call: 'mkdirat', args: [top, text(name), 0o755], pointer, says: `make the directory for the cgroup controllers "${name}"` },
-    {
-      call: 'openat',
-      args: [top, text(name), O_PATH | O_CLOEXEC | O_DIRECTORY[input.facts.arch], 0],
-      save: place,
-      pointer,
-      says: `open the directory for the cgroup controllers "${name}"`
-    },
     ...hierarchyMount(input, entry, hierarchy),
-    onto(place, entry),
+    // By its name: the tmpfs is ours alone.
+    { call: 'move_mount', args: [tree, text(''), top, text(name), M.MOVE_MOUNT_F_EMPTY_PATH], pointer, says: mountSays(entry) },
     close(tree, pointer),
-    close(place, pointer),
     ...links.map((link) => symlink(name, link, pointer))
   ]
 }
@@ -172,5 +152,7 @@ function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierar
     })
   }
   const own = input.facts.cgroup.joins.find((join) => join.controllers.some((controller) => hierarchy.controllers.includes(controller)))
-  return openBound(own?.directory ?? hierarchy.mountpoint, isReadOnly(entry) || own === undefined, entry)
+  const open = openBound(own?.directory ?? hierarchy.mountpoint, entry)
+  // It shows more than the container.
+  return own === undefined && !isReadOnly(entry) ? [open, setOptions(tree, entry, M.MOUNT_ATTR_RDONLY)] : [open]
 }
