@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Check, CheckResult, Engine, Facts, Step } from '../../test/engines/check.ts'
 import { engines } from '../../test/engines/index.ts'
+import { soak } from '../../test/engines/soak.ts'
 import { makeImage } from './image.ts'
 import { added, inventory } from './leftovers.ts'
 import { configFiles, forRuntime } from './page.ts'
@@ -105,7 +106,7 @@ function start(engine: Engine): string | undefined {
 }
 
 function main(): void {
-  const engine = engines.find(({ name }) => name === engineName)
+  const engine = [...engines, ...soak].find(({ name }) => name === engineName)
   if (engine === undefined) throw new Error(`no engine is named "${engineName}"`)
   makeImage('/run/tmp/image')
   const why = start(engine)

@@ -70,7 +70,7 @@ function problem({ status = 0, out, err }: Step, ended: Ended): string | undefin
 export function take(step: Step, env: NodeJS.ProcessEnv): string | undefined {
   const until = performance.now() + (step.withinS ?? 0) * 1000
   for (;;) {
-    const ended = shell(step.run, env)
+    const ended = shell(step.run, env, step.timeoutS === undefined ? STEP_TIMEOUT_MS : step.timeoutS * 1000)
     const wrong = problem(step, ended)
     if (wrong === undefined) return undefined
     if (performance.now() > until) return `${wrong}\n$ ${step.run}\n${shortened(ended.stdout + ended.stderr)}`

@@ -4,9 +4,9 @@
  *
  * The last line is `N passed, N failed, N skipped`; checks that fail with runc or crun are reported, and do not count as failures.
  *
- *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page]
+ *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak]
  *
- * `--page` writes the matrix into docs/engines.md.
+ * `--page` writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CheckResult, Engine } from '../../test/engines/check.ts'
-import { engines } from '../../test/engines/index.ts'
+import { engines as usual } from '../../test/engines/index.ts'
+import { soak } from '../../test/engines/soak.ts'
 import { isMachineRoot, obstacle } from '../permission.ts'
 import { type Outcome, report, summarize } from '../report.ts'
 import { startMachine } from './machine.ts'
@@ -27,8 +28,10 @@ import { runtimes } from './runtimes.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const many = { type: 'string', multiple: true } as const
 const { values } = parseArgs({
-  options: { engine: many, runtime: many, only: { type: 'string' }, page: { type: 'boolean' } }
+  options: { engine: many, runtime: many, only: { type: 'string' }, page: { type: 'boolean' }, soak: { type: 'boolean' } }
 })
+
+const engines = values.soak ? soak : usual
 
 /** Time that one engine has with one runtime. */
 const SESSION_TIMEOUT_MS = 600_000

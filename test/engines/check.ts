@@ -10,6 +10,8 @@ export interface Step {
   readonly err?: RegExp
   /** Repeated for so many seconds, until it holds. */
   readonly withinS?: number
+  /** Time that it has; 90 seconds by default. */
+  readonly timeoutS?: number
 }
 
 /** Facts of the machine that a check can depend on. */
