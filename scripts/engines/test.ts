@@ -133,6 +133,19 @@ async function all(): Promise<CheckResult[]> {
   return results
 }
 
+/** What fails with every runtime that was tried is the machine's or the engine's: a skip, with the words of the failure. */
+function judged(results: readonly CheckResult[]): CheckResult[] {
+  const others = results.filter(({ runtime }) => runtime !== 'tsrun')
+  return results
+    .filter(({ runtime }) => runtime === 'tsrun')
+    .map((result) => {
+      const same = others.filter(({ engine, feature }) => engine === result.engine && feature === result.feature)
+      const isShared = result.outcome === 'failed' && same.length > 0 && same.every(({ outcome }) => outcome === 'failed')
+      const names = same.map(({ runtime }) => runtime).join(' and ')
+      return isShared ? { ...result, outcome: 'skipped', detail: `fails with ${names} as well: ${result.detail?.split('\n')[0]}` } : result
+    })
+}
+
 function whyNot(): string | undefined {
   if (!isMachineRoot()) return 'engines as they are installed need root'
   const found = obstacle()
