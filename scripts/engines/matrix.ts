@@ -1,5 +1,7 @@
 /** The table of engines × features × runtimes in docs/engines.md. */
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { CheckResult } from '../../test/engines/check.ts'
 import { engines } from '../../test/engines/index.ts'
@@ -27,12 +29,23 @@ export function matrix(results: readonly CheckResult[]): string {
   return tables.join('\n').trimEnd()
 }
 
+/** Versions of the engines and runtimes, and of the kernel. */
+function versions(): string {
+  const programs = ['podman', 'buildah', 'conmon', 'containerd', 'dockerd', 'docker-compose', 'runc', 'crun']
+  const said = programs.flatMap((program) => {
+    const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' })
+    const version = /\d+\.\d+(\.\d+)?/.exec(stdout ?? '')?.[0]
+    return version === undefined ? [] : [`${program} ${version}`]
+  })
+  return `${[...said, `Linux ${release().split('.').slice(0, 2).join('.')}`].join(', ')}.`
+}
+
 /** Writes it between the marks of the page. */
 export function writeMatrix(results: readonly CheckResult[]): void {
   const page = readFileSync(PAGE, 'utf8')
   const filled = page.replace(
     /(<!-- begin matrix -->\n)[\s\S]*?(<!-- end matrix -->)/,
-    (_, begin, end) => `${begin}${matrix(results)}\n${end}`
+    (_, begin, end) => `${begin}${versions()}\n\n${matrix(results)}\n${end}`
   )
   writeFileSync(PAGE, filled)
 }
