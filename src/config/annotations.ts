@@ -9,6 +9,7 @@ export const PIDFD_RECEIVER = 'run.oci.pidfd_receiver'
 export const HOOKS_STDOUT = 'run.oci.hooks.stdout'
 export const HOOKS_STDERR = 'run.oci.hooks.stderr'
 export const CRIU_CONFIG = 'org.criu.config'
+export const MOUNT_CONTEXT_TYPE = 'run.oci.mount_context_type'
 export const TIMENS_OFFSET = 'run.oci.timens_offset'
 
 /** One annotation, or all whose keys start with `key` when that ends in a dot. */
@@ -39,6 +40,11 @@ export const knownAnnotations: readonly KnownAnnotation[] = [
   acts(HOOKS_STDOUT, 'a file that hooks write their standard output to; made if missing, never truncated', true),
   acts(HOOKS_STDERR, 'a file that hooks write their standard error to; made if missing, never truncated', true),
   acts(TIMENS_OFFSET, 'lines for /proc/PID/timens_offsets (time_namespaces(7)), when there is no linux.timeOffsets', false),
+  acts(
+    MOUNT_CONTEXT_TYPE,
+    'the mount option that linux.mountLabel is given with: `context`, `fscontext`, `defcontext` or `rootcontext`',
+    false
+  ),
   acts(CRIU_CONFIG, 'a file with more options for criu, at checkpoint and restore; empty: none, not even /etc/criu/runc.conf', true),
   ignored('run.oci.seccomp.plugins', 'plugins of crun cannot be loaded here; an agent at linux.seccomp.listenerPath does the same'),
   ignored('run.oci.handler', 'there are no handlers: the command is executed by the kernel'),
@@ -50,12 +56,21 @@ export const knownAnnotations: readonly KnownAnnotation[] = [
 const value = ({ annotations }: Pick<Config, 'annotations'>, key: string): string | undefined =>
   annotations !== undefined && Object.hasOwn(annotations, key) ? annotations[key] : undefined
 
-/** The value of an annotation that is a path; undefined without one, and for an empty one. */
+/** The value of an annotation, such as a path; undefined without one, and for an empty one. */
 export const annotatedPath = (config: Pick<Config, 'annotations'>, key: string): string | undefined => value(config, key) || undefined
 
 /** True when an annotation is there, whatever its value, but for `0` and `false`. */
 export const isAnnotated = (config: Pick<Config, 'annotations'>, key: string): boolean =>
   !['0', 'false', undefined].includes(value(config, key))
+
+/** Options of mount(8) that give an SELinux label. */
+export const MOUNT_CONTEXT_TYPES: readonly string[] = ['context', 'fscontext', 'defcontext', 'rootcontext']
+
+/** The mount option for `linux.mountLabel`, such as `context=LABEL`; undefined without a label. */
+export function mountLabelOption(config: Pick<Config, 'annotations' | 'linux'>): string | undefined {
+  const label = config.linux?.mountLabel
+  return label ? `${annotatedPath(config, MOUNT_CONTEXT_TYPE) ?? 'context'}=${label}` : undefined
+}
 
 /** `linux.seccomp` with the path of the listener that an annotation gives. */
 export function seccompOf(config: Pick<Config, 'annotations' | 'linux'>): Seccomp | undefined {

@@ -7,6 +7,8 @@ import {
   HOOKS_STDERR,
   HOOKS_STDOUT,
   knownAnnotations,
+  MOUNT_CONTEXT_TYPE,
+  MOUNT_CONTEXT_TYPES,
   PIDFD_RECEIVER,
   SECCOMP_BPF_DATA,
   SECCOMP_RECEIVER,
@@ -38,6 +40,9 @@ function annotationProblems(config: Pick<Config, 'annotations'>): readonly Probl
     if (!/^(monotonic|boottime|1|7)\s+-?\d{1,19}\s+\d{1,9}$/.test(line))
       refuse(TIMENS_OFFSET, `must be lines such as "boottime 1000 0", a clock, seconds and nanoseconds, not ${show(line)}`)
   }
+  const type = annotatedPath(config, MOUNT_CONTEXT_TYPE)
+  if (type !== undefined && !MOUNT_CONTEXT_TYPES.includes(type))
+    refuse(MOUNT_CONTEXT_TYPE, `must be one of ${MOUNT_CONTEXT_TYPES.map(show).join(', ')}, not ${show(type)}`)
   if (!isFilter(config)) refuse(SECCOMP_BPF_DATA, 'must be 1 to 4096 struct sock_filter of 8 bytes in base64')
   return problems
 }

@@ -47,9 +47,12 @@ const cases: Readonly<Record<string, Case>> = {
   'annotation-values': {
     good: [
       top({ annotations: { 'run.oci.hooks.stdout': '/var/log/x', 'run.oci.timens_offset': 'boottime 1 0\nmonotonic -5 999999999\n' } }),
-      top({ annotations: { 'run.oci.seccomp_bpf_data': 'BgAAAAAA/38=', 'run.oci.unknown': 'x' } })
+      top({
+        annotations: { 'run.oci.seccomp_bpf_data': 'BgAAAAAA/38=', 'run.oci.unknown': 'x', 'run.oci.mount_context_type': 'rootcontext' }
+      })
     ],
     bad: [
+      [top({ annotations: { 'run.oci.mount_context_type': 'x' } }), '/annotations/run.oci.mount_context_type', 'must be one of "context"'],
       [top({ annotations: { 'run.oci.hooks.stderr': 'x' } }), '/annotations/run.oci.hooks.stderr', 'must be an absolute path, not "x"'],
       [top({ annotations: { 'run.oci.timens_offset': 'boottime x 0' } }), '/annotations/run.oci.timens_offset', 'must be lines such as'],
       [top({ annotations: { 'run.oci.seccomp_bpf_data': 'AAAA' } }), '/annotations/run.oci.seccomp_bpf_data', 'struct sock_filter'],

@@ -8,12 +8,18 @@ import type { HostFacts } from './facts.ts'
 import { explainPlan } from './format.ts'
 
 /** The calls that concern mounts, each as `call(arguments)`. */
-function calls(mounts: readonly Mount[], linux: Config['linux'] = {}, facts: Partial<HostFacts> = {}): readonly string[] {
+function calls(
+  mounts: readonly Mount[],
+  linux: Config['linux'] = {},
+  facts: Partial<HostFacts> = {},
+  annotations: Config['annotations'] = {}
+): readonly string[] {
   const config: Config = {
     ociVersion: '1.3.0',
     root: { path: 'rootfs' },
     process: { cwd: '/', args: ['/x'] },
     mounts,
+    annotations: annotations ?? {},
     linux: { namespaces: [{ type: 'mount' }], ...linux }
   }
   const plan = compile(config, exampleFacts('x64', facts), exampleOptions({ consoleSocket: false }))
@@ -40,6 +46,13 @@ t.test('the label of mount(2), of an mqueue, of cgroups, and of what covers mask
   t.ok(mqueue.some((line) => line.startsWith('fsetxattr(<directory>, "security.selinux", ')))
   t.equal(contexts(calls([{ destination: '/sys/fs/cgroup', type: 'cgroup' }], { mountLabel: LABEL })), 1)
   t.equal(contexts(calls([], { mountLabel: LABEL, maskedPaths: ['/a', '/b'] })), 1)
+})
+
+t.test('an annotation names the option that the label is given with', async (t) => {
+  const annotations = { 'run.oci.mount_context_type': 'rootcontext' }
+  const lines = calls([{ destination: '/a', type: 'tmpfs' }], { mountLabel: LABEL }, {}, annotations)
+  t.ok(lines.includes(`fsconfig(<fs context>, FSCONFIG_SET_STRING, "rootcontext", "${LABEL}", 0)`))
+  t.equal(contexts(calls([{ destination: '/a', type: 'tmpfs' }], {}, {}, annotations)), 0, 'alone it gives none')
 })
 
 t.test('a label of its own', async (t) => {

@@ -1,6 +1,7 @@
 /** A mount of type `cgroup`: the container's view of the cgroups, in the shape that the host has (cgroups(7)). */
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
+import { mountLabelOption } from '../../config/annotations.ts'
 import type { CgroupHierarchy } from '../facts.ts'
 import { type Input, isNew, type MountEntry } from '../input.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
@@ -86,13 +87,13 @@ const setOptions = (on: Slot, entry: MountEntry, set: number): Step => ({
 function legacy(input: Input, entry: MountEntry): Step[] {
   const { pointer } = entry
   const says = mountSays(entry)
-  const label = input.config.linux?.mountLabel
+  const label = mountLabelOption(input.config)
   const v1 = input.facts.cgroup.hierarchies.filter((hierarchy) => hierarchy.version === 1)
   const flags = M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
   const tmpfs = detachedFileSystem({
     type: 'tmpfs',
     source: 'tmpfs',
-    data: [{ option: 'mode=755', pointer }, ...(label ? [{ option: `context=${label}`, pointer: '/linux/mountLabel' }] : [])],
+    data: [{ option: 'mode=755', pointer }, ...(label === undefined ? [] : [{ option: label, pointer: '/linux/mountLabel' }])],
     attrs: flags,
     into: top,
     pointer,

@@ -1,6 +1,8 @@
 /** Mounts of file systems of their own: configured and mounted detached where the kernel can, by mount(2) where not. */
+
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
+import { mountLabelOption } from '../../config/annotations.ts'
 import type { Input, MountEntry, Pass } from '../input.ts'
 import { needsOldApi } from '../mount-options.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
@@ -67,10 +69,14 @@ const WITHOUT_CONTEXT = new Set(['proc', 'sysfs', 'mqueue'])
 
 /** The SELinux label that all files of a file system get (mount(8), `context`), unless its options name one. */
 function context({ config }: Input, { mount, options }: MountEntry): string[] {
-  const label = config.linux?.mountLabel
-  if (!label || WITHOUT_CONTEXT.has(mount.type ?? '') || options.data.some(({ option }) => /^(fs|def|root)?context=/.test(option)))
+  const label = mountLabelOption(config)
+  if (
+    label === undefined ||
+    WITHOUT_CONTEXT.has(mount.type ?? '') ||
+    options.data.some(({ option }) => /^(fs|def|root)?context=/.test(option))
+  )
     return []
-  return [`context=${label}`]
+  return [label]
 }
 
 /** Labels have commas, which part options in the data of mount(2). */

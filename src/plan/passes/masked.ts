@@ -1,7 +1,9 @@
 /** `linux.maskedPaths` and `linux.readonlyPaths`. A path that is not there needs neither. */
+
 import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, F_DUPFD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFCHR, S_IFMT } from '../../abi/fcntl.ts'
 import * as M from '../../abi/mount.ts'
+import { mountLabelOption } from '../../config/annotations.ts'
 import { components, type Input, type Pass, slots } from '../input.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
@@ -90,8 +92,8 @@ function openNothing({ facts }: Input): Step[] {
 
 function openEmpty({ config }: Input): Step[] {
   const attrs = M.MOUNT_ATTR_RDONLY | M.MOUNT_ATTR_NOSUID | M.MOUNT_ATTR_NODEV | M.MOUNT_ATTR_NOEXEC
-  const label = config.linux?.mountLabel
-  const data = ['nr_inodes=2', 'mode=755', ...(label ? [`context=${label}`] : [])].map((option) => ({ option, pointer }))
+  const label = mountLabelOption(config)
+  const data = ['nr_inodes=2', 'mode=755', ...(label === undefined ? [] : [label])].map((option) => ({ option, pointer }))
   return detachedFileSystem({
     type: 'tmpfs',
     source: 'tmpfs',
