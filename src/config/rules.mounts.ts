@@ -1,6 +1,7 @@
 /** Checks of mounts and devices, as far as their paths and words tell. Symlinks in the root file system are the plan's affair. */
 import type { Problem } from '../errors/error.ts'
 import { known } from '../errors/wording.config.ts'
+import { needsOldApi, parseMountOptions } from '../plan/mount-options.ts'
 import { idMapOf } from './idmap.ts'
 import { pointer } from './pointer.ts'
 import type { Rule } from './rules.ts'
@@ -39,6 +40,11 @@ export const mountRules: readonly Rule[] = [
     check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => sourceProblems(mount, i))
   },
   {
+    name: 'mount-data',
+    why: 'mount(2): the kernel copies one page of data and forgets the rest',
+    check: ({ mounts }) => (mounts ?? []).flatMap((mount, i) => dataProblems(mount, i))
+  },
+  {
     name: 'mount-mappings',
     why: 'config.md#posix-platform-mounts: both maps or none; only the tree of a bind mount can be mapped',
     check: ({ mounts, linux }) => (mounts ?? []).flatMap((mount, i) => mappingProblems(mount, linux, i))
@@ -51,6 +57,9 @@ export const mountRules: readonly Rule[] = [
         ...(path.startsWith('/')
           ? []
           : [{ pointer: pointer('linux', 'devices', i, 'path'), message: `must be an absolute path, not ${show(path)}` }]),
+        ...((device.fileMode ?? 0) <= 0o177777
+          ? []
+          : [{ pointer: pointer('linux', 'devices', i, 'fileMode'), message: `must be at most 65535 (0o177777), not ${device.fileMode}` }]),
         ...(['major', 'minor'] as const)
           .filter((key) => type !== 'p' && device[key] === undefined)
           .map((key) => ({ pointer: pointer('linux', 'devices', i, key), message: `must be given for a device of type ${show(type)}` }))
@@ -88,6 +97,17 @@ function sourceProblems(mount: Mount, i: number): readonly Problem[] {
   if (isBind(mount)) return mount.source ? [] : [{ pointer: pointer('mounts', i, 'source'), message: 'must be given for a bind mount' }]
   if (mount.type) return []
   return [{ pointer: pointer('mounts', i, 'type'), message: 'must be given unless the options have "bind" or "rbind"' }]
+}
+
+/** Of mount(2), with the NUL. */
+const DATA_MAX = 4095
+
+function dataProblems({ options }: Mount, i: number): readonly Problem[] {
+  const parsed = parseMountOptions(options)
+  if (!needsOldApi(parsed)) return []
+  const length = new TextEncoder().encode(parsed.data.map(({ option }) => option).join(',')).length
+  if (length <= DATA_MAX) return []
+  return [{ pointer: pointer('mounts', i, 'options'), message: `must have at most ${DATA_MAX} bytes for the file system, not ${length}` }]
 }
 
 function mappingProblems(mount: Mount, linux: Config['linux'], i: number): readonly Problem[] {

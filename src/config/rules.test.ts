@@ -98,6 +98,24 @@ const cases: Readonly<Record<string, Case>> = {
       [mount({ options: ['rbind'], source: '' }), '/mounts/0/source', 'must be given for a bind mount']
     ]
   },
+  'mount-data': {
+    good: [
+      mount({ type: 'overlay', options: [`lowerdir=${'x'.repeat(4086)}`] }),
+      mount({ type: 'tmpfs', options: Array.from({ length: 1000 }, () => 'size=1m') })
+    ],
+    bad: [
+      [
+        mount({ type: 'overlay', options: [`lowerdir=${'x'.repeat(4087)}`] }),
+        '/mounts/0/options',
+        'at most 4095 bytes for the file system, not 4096'
+      ],
+      [
+        mount({ type: 'overlay', options: ['ro', `lowerdir=${'x'.repeat(3000)}`, `upperdir=${'x'.repeat(3000)}`] }),
+        '/mounts/0/options',
+        'not 6019'
+      ]
+    ]
+  },
   'mount-mappings': {
     good: [
       mount({ options: ['bind'], uidMappings: [map(0, 1, 1)], gidMappings: [map(0, 1, 1)] }),
@@ -110,8 +128,9 @@ const cases: Readonly<Record<string, Case>> = {
     ]
   },
   devices: {
-    good: [linux({ devices: [{ type: 'p', path: '/fifo' }] })],
+    good: [linux({ devices: [{ type: 'p', path: '/fifo', fileMode: 0o10644 }] })],
     bad: [
+      [linux({ devices: [{ type: 'p', path: '/fifo', fileMode: 65536 }] }), '/linux/devices/0/fileMode', 'at most 65535'],
       [linux({ devices: [{ type: 'p', path: 'fifo' }] }), '/linux/devices/0/path', 'absolute'],
       [linux({ devices: [{ type: 'c', path: '/c', major: 1 }] }), '/linux/devices/0/minor', 'must be given for a device of type "c"']
     ]

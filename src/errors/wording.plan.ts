@@ -31,3 +31,12 @@ export const schedulerRefusals = {
 
 /** Why it refuses a memory policy (set_mempolicy(2)). */
 export const memoryPolicyRefusals = { EINVAL: "its nodes must be there, and in the container's cpuset" } as const
+
+/** The same for the attributes of a mount. */
+export const attributeRefusals = {
+  EPERM: 'a user namespace cannot take away what was set outside of it',
+  ENOSYS: 'it takes Linux 5.12'
+} as const
+
+export const notMounted = 'nothing is mounted there'
+export const fileOnDirectory = 'the source is no directory, and the mount point is one'

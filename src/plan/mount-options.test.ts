@@ -30,6 +30,10 @@ t.test('what no table knows is data of the file system, with its place', async (
   ])
 })
 
+t.test('an empty option is none', async (t) => {
+  t.match(parseMountOptions(['', 'ro', '']), { set: M.MOUNT_ATTR_RDONLY, data: [] })
+})
+
 t.test('names that every object has are data as well', async (t) => {
   for (const option of ['__proto__', 'constructor', 'toString', 'rconstructor'])
     t.same(parseMountOptions([option]).data, [{ option, index: 0 }])

@@ -127,6 +127,8 @@ const named = (table: Readonly<Record<string, Effect>>, option: string): Effect 
   Object.hasOwn(table, option) ? table[option] : undefined
 
 function applyOption(draft: Step, option: string, index: number): void {
+  // Between two commas of mount(8) there may be nothing.
+  if (option === '') return
   const effect = named(ATTRIBUTES, option) ?? named(OTHERS, option) ?? (/^r?idmap=/.test(option) ? OTHERS.idmap : undefined)
   if (effect === undefined) {
     const recursive = option.startsWith('r') ? named(ATTRIBUTES, option.slice(1)) : undefined

@@ -143,6 +143,19 @@ t.test('what the kernel refuses is an error with its place', { skip: asRoot }, a
   t.match(refused({ type: 'nosuchfs' }), /cannot open the file system type "nosuchfs": .*ENODEV.* \[\/mounts\/7\]/)
   t.match(refused({ type: 'ext4', source: '/nowhere' }), /cannot mount "\/nowhere" on "\/f\/x": .*ENOENT.* \[\/mounts\/7\]/)
   t.match(refused({ type: 'overlay', source: 'overlay', options: ['lowerdir=/nowhere'] }), /\[\/mounts\/7(\/options\/0)?\]/)
-  t.match(refused({ type: 'tmpfs', options: ['remount', 'ro'], source: 'x' }), /\[\/mounts\/7/, 'remount of what is no mount')
+  t.match(
+    refused({ source: '/etc/passwd', destination: '/etc', options: ['bind'] } as Mount),
+    /cannot mount .* invalid argument \(EINVAL\): the source is no directory, and the mount point is one \[\/mounts\/7\]/
+  )
+  t.match(
+    refused({ source: '/etc', destination: '/bin/busybox', options: ['bind'] } as Mount),
+    /not a directory \(ENOTDIR\) \[\/mounts\/7\/destination\]/
+  )
+  t.match(
+    refused({ type: 'tmpfs', destination: '/etc', options: ['remount', 'ro'] } as Mount),
+    /cannot set the options of "\/etc": invalid argument \(EINVAL\): nothing is mounted there \[\/mounts\/7\/options\]/
+  )
+  for (const destination of [`/${'x'.repeat(300)}`, '/x'.repeat(2500)])
+    t.match(refused({ type: 'tmpfs', destination } as Mount), /file name too long \(ENAMETOOLONG\) \[\/mounts\/7\/destination\]/)
   t.same(await box.leftovers(before), [])
 })

@@ -1,6 +1,7 @@
 /** Attributes and propagation of mounts (mount_setattr(2)). */
 import { AT_EMPTY_PATH, AT_RECURSIVE } from '../../abi/fcntl.ts'
 import { MS_REC, MS_SHARED } from '../../abi/mount.ts'
+import { attributeRefusals, notMounted } from '../../errors/wording.plan.ts'
 import type { Input, MountEntry } from '../input.ts'
 import { type Slot, type Step, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
@@ -11,7 +12,8 @@ export const setattr = (on: Slot, recursive: boolean, attr: ReturnType<typeof mo
   call: 'mount_setattr',
   args: [on, text(''), AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), attr, 32],
   pointer: `${entry.pointer}/options`,
-  says: `${what} of ${quoted(entry.mount.destination)}`
+  says: `${what} of ${quoted(entry.mount.destination)}`,
+  why: { ...attributeRefusals, ...(entry.options.remount ? { EINVAL: notMounted } : {}) }
 })
 
 /**

@@ -1,5 +1,6 @@
 /** Where a mount goes: its mount point, opened by descriptor and made when it is missing, and the move onto it. */
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH } from '../../abi/mount.ts'
+import { fileOnDirectory } from '../../errors/wording.plan.ts'
 import { type Input, isBind, type MountEntry } from '../input.ts'
 import { type Slot, type Step, slot, text } from '../step.ts'
 import { close, openInRoot } from './files.ts'
@@ -38,7 +39,8 @@ export const moveOnto = (input: Input, entry: MountEntry, from: Slot): Step[] =>
     call: 'move_mount',
     args: [from, text(''), target, text(''), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH],
     pointer: entry.pointer,
-    says: mountSays(entry)
+    says: mountSays(entry),
+    ...(mountPointKind(input, entry) === 'file' ? { why: { EINVAL: fileOnDirectory } } : {})
   },
   ...(isHeld(input, entry) ? [] : [close(from, entry.pointer)]),
   close(target, entry.pointer)
