@@ -12,7 +12,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { cases } from './chapters.ts'
 import { findMachine, type Machine, mountTable, unfit } from './machine.ts'
@@ -98,13 +98,17 @@ async function main(): Promise<void> {
     outcomes.push(outcome)
     point(t, outcome)
   }
-  const report: Report = { runtime: values.runtime, version: version(runtime), machine: describe(machine), outcomes }
+  const report: Report = {
+    runtime: basename(runtime),
+    version: version(runtime),
+    machine: `Linux ${machine.kernel}, ${machine.arch}`,
+    cgroup: machine.cgroup,
+    outcomes
+  }
   if (values.junit) writeFileSync(values.junit, junit(report))
   if (values.markdown) writeFileSync(values.markdown, markdown([report]))
   if (values.json) writeFileSync(values.json, `${JSON.stringify(report, undefined, 1)}\n`)
 }
-
-const describe = ({ kernel, arch, cgroup }: Machine): string => `Linux ${kernel}, ${arch}, cgroup ${cgroup}`
 
 if (process.env[INNER] === '1' || process.geteuid?.() !== 0) await main()
 else process.exitCode = again()

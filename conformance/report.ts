@@ -7,7 +7,10 @@ export interface Report {
   readonly runtime: string
   /** First line of what the runtime prints for --version. */
   readonly version: string
+  /** Kernel and processor. */
   readonly machine: string
+  /** Layout of cgroups that the runtime saw. */
+  readonly cgroup: string
   readonly outcomes: readonly Outcome[]
 }
 
@@ -49,12 +52,22 @@ function byTitle({ outcomes }: Report): ReadonlyMap<string, Outcome> {
   return new Map(outcomes.map((each) => [title(each.requirement), each]))
 }
 
+/** A reason in one line, without what differs from run to run. */
+function shortened(detail: string): string {
+  const stable = detail
+    .replace(/time="[^"]*" level=\w+ msg="(.*)"/s, '$1')
+    .replace(/\/tmp\/conf-\w+\/\d+/g, '…')
+    .replace(/conf-\w{6}-\d+/g, 'ID')
+    .replace(/\s+/g, ' ')
+  return stable.length > 180 ? `${stable.slice(0, 180)}…` : stable
+}
+
 /** Why requirements were skipped or not held, one line for each reason. */
 function reasons(reports: readonly Report[], result: 'failed' | 'skipped'): readonly string[] {
   return reports.flatMap(({ runtime, outcomes }) =>
     outcomes
       .filter((each) => each.result === result)
-      .map((each) => `- ${cell(runtime)}: ${cell(title(each.requirement))} — ${cell(each.detail.slice(0, 300))}`)
+      .map((each) => `- ${cell(runtime)}: ${cell(title(each.requirement))} — ${cell(shortened(each.detail))}`)
   )
 }
 
@@ -63,10 +76,10 @@ export function markdown(reports: readonly Report[]): string {
   const tables = reports.map(byTitle)
   const rows = [...new Map(reports.flatMap(({ outcomes }) => outcomes.map(({ requirement }) => [title(requirement), requirement])))]
   const lines: string[] = [`Machine: ${[...new Set(reports.map(({ machine }) => machine))].join('; ')}`, '']
-  lines.push('| runtime | version | held | not held | skipped |', '| --- | --- | --- | --- | --- |')
-  for (const { runtime, version, outcomes } of reports) {
+  lines.push('| runtime | version | cgroups | held | not held | skipped |', '| --- | --- | --- | --- | --- | --- |')
+  for (const { runtime, version, cgroup, outcomes } of reports) {
     const numbers = (['held', 'failed', 'skipped'] as const).map((result) => count(outcomes, result))
-    lines.push(`| ${cell(runtime)} | ${cell(version)} | ${numbers.join(' | ')} |`)
+    lines.push(`| ${cell(runtime)} | ${cell(version)} | ${cgroup} | ${numbers.join(' | ')} |`)
   }
   lines.push('', `| section | keyword | requirement | ${reports.map(({ runtime }) => cell(runtime)).join(' | ')} |`)
   lines.push(`| --- | --- | --- |${' --- |'.repeat(reports.length)}`)
