@@ -22,7 +22,7 @@ import {
 
 /**
  * The records while they are written, in plain arrays of 32-bit integers: the engine's interpreter, which is all that this code ever meets,
- * takes several times as long to store into a typed array, or to call `push`.
+ * takes several times as long to store into a typed array, or to call `push`; it is fast at `list[list.length] = value`.
  */
 interface Draft {
   readonly plan: Plan
@@ -30,19 +30,14 @@ interface Draft {
   readonly labels: ReadonlyMap<string, number>
   readonly layout: Layout
   readonly words: number[]
-  /** The words that are written. */
-  end: number
   /** Where each record starts. */
   readonly starts: number[]
   /** The address of part fillers[i] is to be added to words[holes[i]]. */
   readonly holes: number[]
   readonly fillers: number[]
-  holeCount: number
   /** Words that hold an errno and the index of a step, which is to become a target; and the same with two indices. */
   readonly errnos: number[]
-  errnoCount: number
   readonly ways: number[]
-  wayCount: number
 }
 
 /**
@@ -60,12 +55,12 @@ export function encode(plan: Plan): Uint8Array {
   const report = meet(layout, plan.report)
   for (let i = 0; i < plan.steps.length; i++) writeRecord(draft, i)
   const records = (layout.textEnd - BASE + 3) & -4
-  const data = placeData(layout, plan, records + 4 * draft.end)
+  const data = placeData(layout, plan, records + 4 * words.length)
   fillHoles(draft)
   fillTargets(draft)
 
   const image = new Uint8Array(data.fileEnd)
-  image.set(new Uint8Array(headers(plan, records + 4 * draft.end, data).buffer))
+  image.set(new Uint8Array(headers(plan, records + 4 * words.length, data).buffer))
   image.set(code, CODE_OFFSET)
   new TextEncoder().encodeInto(layout.pool, image.subarray(texts))
   image.set(new Uint8Array(new Int32Array(words).buffer), records)
@@ -91,15 +86,11 @@ const draftOf = (plan: Plan, textStart: number): Draft => ({
   labels: labelsOf(plan),
   layout: emptyLayout(textStart),
   words: [],
-  end: 0,
   starts: [],
   holes: [],
   fillers: [],
-  holeCount: 0,
   errnos: [],
-  errnoCount: 0,
-  ways: [],
-  wayCount: 0
+  ways: []
 })
 
 /** The last step must be one that does not return; if it does, it is its own successor. */
@@ -126,13 +117,12 @@ function writeRecord(draft: Draft, i: number): void {
   const step = plan.steps[i]!
   const nr: number | undefined = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
   if (nr === undefined) throw new RangeError(`step ${i} calls ${step.call}, which is no system call`)
-  const start = draft.end
+  const start = words.length
   draft.starts[i] = start
   words[start] = 0
   words[start + 1] = 0
-  draft.end = start + RECORD_HEADER_SIZE / 4
   let flags = writeArgs(draft, i, step.args)
-  const args = draft.end - start - RECORD_HEADER_SIZE / 4
+  const args = words.length - start - RECORD_HEADER_SIZE / 4
   const errnos = step.on === undefined ? 0 : writeErrnos(draft, i, step.on)
   if (step.save !== undefined) {
     flags |= HAS_SAVE
@@ -147,11 +137,10 @@ function writeRecord(draft: Draft, i: number): void {
 }
 
 /** The next word is to be the address of a part, plus an offset. */
-function writeHole(draft: Draft, part: number, offset: number): void {
-  const i = draft.holeCount++
-  draft.holes[i] = draft.end
-  draft.fillers[i] = part
-  draft.words[draft.end++] = offset
+function writeHole({ words, holes, fillers }: Draft, part: number, offset: number): void {
+  holes[holes.length] = words.length
+  fillers[fillers.length] = part
+  words[words.length] = offset
 }
 
 /** Trailing zeros are left out. Gives `slots` and, in the next eight bits, `addresses`. */
@@ -166,12 +155,12 @@ function writeArgs(draft: Draft, i: number, args: readonly Arg[]): number {
     if (typeof arg === 'number') {
       // Numbers from 2^31 on keep their bits, which is what the kernel's 32-bit parameters take: uid_t, the request of an ioctl.
       if (arg !== (arg | 0) && arg !== arg >>> 0) throw new RangeError(`step ${i} has the argument ${arg}`)
-      words[draft.end++] = arg | 0
+      words[words.length] = arg | 0
       continue
     }
     flags |= (arg.kind === 'slot' ? 1 : 1 << 8) << k
     if (arg.kind === 'text') {
-      words[draft.end++] = placeText(layout, arg.text)
+      words[words.length] = placeText(layout, arg.text)
       continue
     }
     if (arg.kind === 'inside') writeHole(draft, meet(layout, arg.of), checkedOffset(arg))
@@ -187,27 +176,28 @@ function checkedOffset({ of, offset }: Inside): number {
 
 /** Named errnos come before `any`, whatever their order in the plan. Gives their number. */
 function writeErrnos(draft: Draft, i: number, on: NonNullable<Step['on']>): number {
-  const start = draft.end
+  const start = draft.words.length
   for (const name in on) {
     const target = on[name as ErrnoName]
     if (name !== 'any' && target !== undefined) writeErrno(draft, errnoNumber(name as ErrnoName), resolve(draft, i, target))
   }
   if (on.any !== undefined) writeErrno(draft, ANY_ERRNO, resolve(draft, i, on.any))
-  const count = draft.end - start
+  const count = draft.words.length - start
   if (count > MAX_ERRNOS) throw new RangeError(`step ${i} expects ${count} errnos; a record holds ${MAX_ERRNOS}`)
   return count
 }
 
-function writeErrno(draft: Draft, errno: number, target: number): void {
-  draft.errnos[draft.errnoCount++] = draft.end
-  draft.words[draft.end++] = errno | (target << 16)
+function writeErrno({ words, errnos }: Draft, errno: number, target: number): void {
+  errnos[errnos.length] = words.length
+  words[words.length] = errno | (target << 16)
 }
 
 function writeWays(draft: Draft, i: number, step: Step): void {
   const then = resolve(draft, i, step.then ?? 'next')
   const zero = step.zero === undefined ? then : resolve(draft, i, step.zero)
-  draft.ways[draft.wayCount++] = draft.end
-  draft.words[draft.end++] = then | (zero << 16)
+  const { words, ways } = draft
+  ways[ways.length] = words.length
+  words[words.length] = then | (zero << 16)
 }
 
 function resolve({ plan, labels }: Draft, i: number, target: Target): number {
@@ -228,17 +218,17 @@ function checkedIndex({ steps }: Plan, i: number, index: number): number {
 
 const next = ({ steps }: Plan, i: number): number => (i + 1 < steps.length ? i + 1 : i)
 
-function fillHoles({ words, holes, fillers, holeCount, layout: { addresses } }: Draft): void {
-  for (let i = 0; i < holeCount; i++) words[holes[i]!]! += addresses[fillers[i]!]!
+function fillHoles({ words, holes, fillers, layout: { addresses } }: Draft): void {
+  for (let i = 0; i < holes.length; i++) words[holes[i]!]! += addresses[fillers[i]!]!
 }
 
 /** Indices of steps become targets. */
-function fillTargets({ words, errnos, errnoCount, ways, wayCount, starts }: Draft): void {
-  for (let i = 0; i < errnoCount; i++) {
+function fillTargets({ words, errnos, ways, starts }: Draft): void {
+  for (let i = 0; i < errnos.length; i++) {
     const word = words[errnos[i]!]!
     words[errnos[i]!] = (word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
   }
-  for (let i = 0; i < wayCount; i++) {
+  for (let i = 0; i < ways.length; i++) {
     const word = words[ways[i]!]!
     words[ways[i]!] = targetOf(starts, word & 0xffff) | (targetOf(starts, word >>> 16) << 16)
   }
