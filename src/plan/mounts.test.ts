@@ -56,8 +56,13 @@ t.test('an annotation names the option that the label is given with', async (t) 
 })
 
 t.test('a label of its own', async (t) => {
-  for (const option of ['context=x', 'rootcontext=x', 'defcontext=x', 'fscontext=x'])
+  for (const option of ['context=x', 'defcontext=x', 'fscontext=x'])
     t.equal(contexts(calls([{ destination: '/a', type: 'tmpfs', options: [option] }], { mountLabel: LABEL })), 0, option)
+  t.equal(
+    contexts(calls([{ destination: '/a', type: 'tmpfs', options: ['rootcontext=x'] }], { mountLabel: LABEL })),
+    1,
+    'of its root alone'
+  )
 })
 
 t.test('recursive attributes and propagation, on every kind of mount', async (t) => {

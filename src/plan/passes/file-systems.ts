@@ -67,16 +67,13 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
 /** Their files have labels of their own, or none. */
 const WITHOUT_CONTEXT = new Set(['proc', 'sysfs', 'mqueue'])
 
-/** The SELinux label that all files of a file system get (mount(8), `context`), unless its options name one. */
+/** The SELinux label that all files of a file system get (mount(8), `context`), unless its options name one; that of the root alone is no such one. */
 function context({ config }: Input, { mount, options }: MountEntry): string[] {
   const label = mountLabelOption(config)
-  if (
-    label === undefined ||
-    WITHOUT_CONTEXT.has(mount.type ?? '') ||
-    options.data.some(({ option }) => /^(fs|def|root)?context=/.test(option))
-  )
-    return []
-  return [label]
+  if (label === undefined || WITHOUT_CONTEXT.has(mount.type ?? '')) return []
+  const key = label.slice(0, label.indexOf('=') + 1)
+  const isNamed = options.data.some(({ option }) => /^(fs|def)?context=/.test(option) || option.startsWith(key))
+  return isNamed ? [] : [label]
 }
 
 /** Labels have commas, which part options in the data of mount(2). */
