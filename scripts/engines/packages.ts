@@ -16,6 +16,7 @@ const PACKAGES = [
   { name: 'uidmap', file: '/usr/bin/newuidmap' },
   { name: 'slirp4netns', file: '/usr/bin/slirp4netns' },
   { name: 'fuse-overlayfs', file: '/usr/bin/fuse-overlayfs' },
+  { name: 'debootstrap', file: '/usr/sbin/debootstrap' },
   { name: 'socat', file: '/usr/bin/socat' },
   { name: 'buildah', file: '/usr/bin/buildah' },
   { name: 'containerd', file: '/usr/bin/containerd' },

@@ -38,12 +38,15 @@ const env: NodeJS.ProcessEnv = {
   TERM: 'xterm',
   BUN: process.execPath,
   CRI_CLIENT: fileURLToPath(new URL('cri/client.ts', import.meta.url)),
+  DEBIAN: process.env.DEBIAN,
   RT: runtime,
   BIN: runtimes[runtime]
 }
 
 const facts: Facts = {
   runtime,
+  debian: process.env.DEBIAN,
+  whyNoDebian: process.env.WHY_NO_DEBIAN ?? 'there is no Debian image',
   cgroup: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'v2' : existsSync('/sys/fs/cgroup/unified') ? 'hybrid' : 'v1',
   has: (command) => (env.PATH ?? '').split(':').some((directory) => canExecute(join(directory, command)))
 }

@@ -20,6 +20,7 @@ import { engines as usual } from '../../test/engines/index.ts'
 import { soak } from '../../test/engines/soak.ts'
 import { isMachineRoot, obstacle } from '../permission.ts'
 import { type Outcome, report, summarize } from '../report.ts'
+import { type Debian, debian } from './debian.ts'
 import { startMachine } from './machine.ts'
 import { writeMatrix } from './matrix.ts'
 import { installEngines } from './packages.ts'
@@ -58,7 +59,7 @@ function executable(): string {
 }
 
 /** One engine with one runtime, in a machine of its own. */
-async function session(engine: Engine, runtime: string, tsrun: string): Promise<CheckResult[]> {
+async function session(engine: Engine, runtime: string, tsrun: string, image: Debian): Promise<CheckResult[]> {
   const results: CheckResult[] = []
   const lines: string[] = []
   const begun = performance.now()
@@ -67,7 +68,7 @@ async function session(engine: Engine, runtime: string, tsrun: string): Promise<
     pureV1: runtime === 'crun',
     executables: dirname(tsrun),
     command: [process.execPath, join(root, 'scripts/engines/session.ts'), engine.name, runtime, values.only ?? ''],
-    env: { PATH: process.env.PATH }
+    env: { PATH: process.env.PATH, DEBIAN: image.archive, WHY_NO_DEBIAN: image.why }
   })
   const timer = setTimeout(() => machine.process.kill('SIGKILL'), SESSION_TIMEOUT_MS)
   createInterface(machine.process.stdout!).on('line', (line) => {
@@ -110,6 +111,7 @@ function tell(engine: Engine, runtime: string, results: readonly CheckResult[]):
 
 async function all(): Promise<CheckResult[]> {
   const tsrun = executable()
+  const image = debian()
   const wantedRuntimes = values.runtime ?? ['tsrun', 'runc']
   const queue = engines
     .filter(({ name }) => (values.engine ?? [name]).includes(name))
@@ -122,7 +124,7 @@ async function all(): Promise<CheckResult[]> {
       const late = performance.now() - begun > TIMEOUT_MS
       const of: CheckResult[] = late
         ? [{ engine: engine.name, feature: 'session', runtime, outcome: 'failed', detail: 'not run: no time was left', ms: 0 }]
-        : await session(engine, runtime, tsrun)
+        : await session(engine, runtime, tsrun, image)
       results.push(...of)
       if (runtime === 'tsrun') report(outcome(engine, runtime, of))
       else tell(engine, runtime, of)

@@ -18,6 +18,9 @@ export interface Step {
 export interface Facts {
   readonly runtime: string
   readonly cgroup: 'v1' | 'hybrid' | 'v2'
+  /** An archive of Debian's files; undefined where there is none, for a reason. */
+  readonly debian: string | undefined
+  readonly whyNoDebian: string
   /** Whether a program can be found in PATH. */
   readonly has: (command: string) => boolean
 }

@@ -1,5 +1,6 @@
 /** Docker, with Compose and Swarm. */
 import type { Check, Engine, Facts } from './check.ts'
+import { debianCheck } from './debian.ts'
 
 const B = 'localhost/busybox'
 const IDLE = `${B} sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'`
@@ -369,5 +370,5 @@ docker run --rm ${B} true`,
   // Docker's groups lie in one that nobody removes; a service makes a bridge and its network namespaces for good.
   keeps: /cgroup \S+\/docker$|\/(var\/)?run\/docker\/netns/,
   reset: 'docker ps -aq | xargs -r docker rm -f >/dev/null; docker network prune -f >/dev/null; docker volume prune -f >/dev/null',
-  checks: [...containers, ...services]
+  checks: [...containers, debianCheck('docker'), ...services]
 }

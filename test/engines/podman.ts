@@ -1,5 +1,6 @@
 /** Podman as root. */
 import type { Check, Engine, Facts } from './check.ts'
+import { debianCheck } from './debian.ts'
 
 const B = 'localhost/busybox'
 /** A process that ends at once on SIGTERM. */
@@ -592,5 +593,5 @@ podman pod create --name warm && podman pod rm warm`,
   // Podman makes the groups of pods, and of --cgroup-parent, in all hierarchies of v1, and forgets those that have no controller.
   keeps: /cgroup \S+\/(own|libpod_parent\/[0-9a-f]{64})(\/conmon)?$/,
   reset: 'podman rm -f -a -t 0 >/dev/null && podman pod rm -f -a >/dev/null',
-  checks: [...running, ...resources, ...security, ...files, ...network, ...together]
+  checks: [...running, ...resources, ...security, ...files, ...network, ...together, debianCheck('podman')]
 }
