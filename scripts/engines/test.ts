@@ -6,7 +6,7 @@
  *
  *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak]
  *
- * `--page` writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones.
+ * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
@@ -112,7 +112,7 @@ function tell(engine: Engine, runtime: string, results: readonly CheckResult[]):
 async function all(): Promise<CheckResult[]> {
   const tsrun = executable()
   const image = debian()
-  const wantedRuntimes = values.runtime ?? ['tsrun', 'runc']
+  const wantedRuntimes = values.page ? Object.keys(runtimes) : (values.runtime ?? ['tsrun', 'runc'])
   const queue = engines
     .filter(({ name }) => (values.engine ?? [name]).includes(name))
     .flatMap((engine) => wantedRuntimes.filter((runtime) => runtime in runtimes).map((runtime) => ({ engine, runtime })))
@@ -162,6 +162,8 @@ function skip(why: string): number {
 }
 
 async function main(): Promise<number> {
+  if (values.page && (values.engine ?? values.runtime ?? values.only) !== undefined)
+    throw new Error('--page is of all engines, runtimes and checks')
   const why = whyNot()
   if (why) return skip(why)
   installEngines()
