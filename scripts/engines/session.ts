@@ -4,7 +4,7 @@
  *
  *     scripts/engines/session.ts ENGINE RUNTIME [PART-OF-A-FEATURE]
  */
-import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Check, CheckResult, Engine, Facts, Step } from '../../test/engines/check.ts'
@@ -45,6 +45,7 @@ const env: NodeJS.ProcessEnv = {
 
 const facts: Facts = {
   runtime,
+  systemd: readFileSync('/proc/1/comm', 'utf8').trim() === 'systemd',
   debian: process.env.DEBIAN,
   whyNoDebian: process.env.WHY_NO_DEBIAN ?? 'there is no Debian image',
   cgroup: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'v2' : existsSync('/sys/fs/cgroup/unified') ? 'hybrid' : 'v1',

@@ -18,6 +18,8 @@ export interface Step {
 export interface Facts {
   readonly runtime: string
   readonly cgroup: 'v1' | 'hybrid' | 'v2'
+  /** Whether process 1 is systemd. */
+  readonly systemd: boolean
   /** An archive of Debian's files; undefined where there is none, for a reason. */
   readonly debian: string | undefined
   readonly whyNoDebian: string

@@ -139,7 +139,7 @@ const options: readonly Check[] = [
   { feature: '--cgroup', steps: [{ run: `${RUN} --rm --cgroup /own-$N ${I} $N cat /proc/self/cgroup`, out: /:\/own-n\d+$/m }] },
   {
     feature: '--runc-systemd-cgroup',
-    skip: ({ has }) => (has('systemd-run') && process.env.SYSTEMD ? undefined : 'needs systemd as process 1'),
+    skip: ({ systemd }) => (systemd ? undefined : 'needs systemd as process 1'),
     steps: [`${RUN} --rm --runc-systemd-cgroup --cgroup system.slice:ctr:$N ${I} $N true`]
   },
   {

@@ -1,0 +1,27 @@
+import t from 'tap'
+import type { CheckResult } from '../../test/engines/check.ts'
+import { matrix } from './matrix.ts'
+
+const result = (runtime: string, feature: string, outcome: CheckResult['outcome']): CheckResult => ({
+  engine: 'buildah',
+  feature,
+  runtime,
+  outcome,
+  ms: 1
+})
+
+t.test('a row for each feature, a column for each runtime', async (t) => {
+  const results = [result('tsrun', 'run', 'passed'), result('runc', 'run', 'failed'), result('tsrun', 'a|b', 'skipped')]
+  t.equal(
+    matrix(results),
+    [
+      '### Buildah',
+      '',
+      '| | tsrun | runc | crun |',
+      '| --- | --- | --- | --- |',
+      '| run | yes | **no** | – |',
+      '| a\\|b | not run | – | – |'
+    ].join('\n')
+  )
+  t.equal(matrix([]), '', 'engines that nobody has run are left out')
+})
