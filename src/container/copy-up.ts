@@ -35,6 +35,8 @@ const MOST_NESTED = 200
 const MOST_ENTRIES = 1_000_000
 /** Bytes that are copied before signals are looked at again. */
 const CHUNK = 16 << 20
+/** How long signals may wait. */
+const TURN_MS = 50
 /** Requests that are sent ahead. Their short replies must have room in the socket, which holds some 200 KB, while none of them is read. */
 const BATCH = 32
 /** The same for files, whose replies may be long. */
@@ -102,6 +104,7 @@ type Ask = readonly [what: RequestName, args: RequestArguments, path: string]
 class Hands {
   private readonly what: CopyUp
   private entries = 0
+  private lastTurn = performance.now()
 
   constructor(what: CopyUp) {
     this.what = what
@@ -115,6 +118,7 @@ class Hands {
   /** At most BATCH requests, sent ahead, and their replies. Only the last may have more than a short one. */
   async askAll(all: readonly Ask[]): Promise<readonly Reply[]> {
     const { sync, interrupt } = this.what
+    await this.turn()
     for (const [what, args] of all) send(sync, encodeRequest(what, args))
     const replies: Reply[] = []
     for (const [, , path] of all) {
@@ -122,6 +126,15 @@ class Hands {
       replies.push(this.replyOr(path, receive(sync)))
     }
     return replies
+  }
+
+  /** Signals are seen by the event loop only, which never gets a turn while every reply is there at once. */
+  private async turn(): Promise<void> {
+    const now = performance.now()
+    if (now - this.lastTurn < TURN_MS) return
+    await new Promise((resolve) => setImmediate(resolve))
+    this.lastTurn = now
+    this.what.interrupt.check()
   }
 
   private replyOr(path: string, message: Uint8Array): Reply {
@@ -147,7 +160,6 @@ class Hands {
   count(path: string, entries: number): void {
     this.entries += entries
     if (this.entries > MOST_ENTRIES) throw this.refuse(path, copyUpLimits.entries(MOST_ENTRIES))
-    this.what.interrupt.check()
   }
 
   refuse(path: string, why: string): Error {
@@ -285,7 +297,6 @@ async function finishFile(hands: Hands, { found, path }: Item, { result, input, 
     const more = await hands.ask('copy', { a: output, b: input, c: Math.min(left, CHUNK) }, path)
     if (more.result === 0) break
     left -= more.result
-    hands.count(path, 0)
   }
   if (!whole) await hands.ask('finish', { a: output, ...statusOf(found) }, path)
   await copyAttributes(hands, input, output, path)

@@ -228,3 +228,34 @@ t.test('what cannot be copied is an error that names it, and nothing is left', {
   )
   t.same(await box.leftovers(before), [])
 })
+
+t.test(
+  'a runtime that is interrupted or killed in the middle leaves nothing',
+  { skip: needs({ root: true, commands: ['timeout'] }) },
+  async (t) => {
+    using box = sandbox(t)
+    const bundle = bundleOf(box, 'true')
+    const data = join(bundle, 'rootfs/data')
+    spawnSync(
+      'sh',
+      ['-c', 'i=0; while [ $i -lt 120 ]; do mkdir -p $i; cd $i; for n in $(seq 100); do : > $n; done; cd ..; i=$((i+1)); done'],
+      { cwd: data }
+    )
+    const before = box.snapshot()
+    const whole = performance.now()
+    t.equal(box.tsrun('run', '--bundle', bundle, box.id()).status, 0)
+    const half = (performance.now() - whole) / 2000
+    for (const [signal, status] of [
+      ['TERM', 1],
+      ['KILL', 137]
+    ] as const) {
+      const id = box.id()
+      const wrapper = ['timeout', '--preserve-status', '--signal', signal, String(half)]
+      const { stderr, status: got } = box.tsrunWith({ wrapper }, 'run', '--bundle', bundle, id)
+      t.equal(got, status, `${signal} ${stderr}`)
+      if (signal === 'TERM') t.match(stderr, /interrupted by SIGTERM; everything was undone/)
+      else box.tsrun('delete', '--force', id)
+      t.same(await box.leftovers(before), [], signal)
+    }
+  }
+)
