@@ -1,10 +1,23 @@
 /** checkpoint and restore, with a real CRIU. The one of Debian 12 fails on newer kernels, whatever runtime calls it; `npm run test:vm` has a newer one. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { Config } from '../../src/config/types.ts'
+import { own } from '../../src/linux/fd.ts'
+import { poll, readMessage } from '../../src/linux/socket.ts'
 import type { Overrides } from '../config.ts'
 import { consoleSocket, takeConsole } from '../console.ts'
 import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
@@ -20,7 +33,7 @@ const COUNT = 'i=100; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.
 const sh = (script: string): Overrides<Config> => ({ process: { args: ['/bin/sh', '-c', script] } })
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
-async function until(what: () => boolean, tries = 200): Promise<boolean> {
+async function until(what: () => boolean, tries = 1200): Promise<boolean> {
   for (let count = 0; count < tries; count++) {
     if (what()) return true
     await pause(50)
@@ -191,10 +204,15 @@ t.test('memory is fetched when it is asked for', { skip }, async (t) => {
   const box = sandbox(t)
   const { id, bundle, images } = running(t, box, sh(COUNT))
   const server = ['--lazy-pages', '--page-server', '127.0.0.1:27277', '--status-fd', '3', '--image-path', images, id]
-  const saving = spawn(tsrunPath(), ['--root', box.root(), 'checkpoint', ...server], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
+  const ready = join(box.directory, 'ready')
+  spawnSync('mkfifo', [ready])
+  using pipe = own(openSync(ready, constants.O_RDWR))
+  const saving = spawn(tsrunPath(), ['--root', box.root(), 'checkpoint', ...server], { stdio: ['ignore', 'ignore', 'ignore', pipe.fd] })
   const saved = new Promise<number | null>((resolve) => saving.once('exit', resolve))
-  const status = await new Promise<Buffer>((resolve) => (saving.stdio[3] as Readable).once('data', resolve))
-  t.same([...status], [0], 'the pages can be fetched')
+  t.ok(await until(() => poll([{ fd: pipe.fd, events: 1 }], 0)[0] !== 0 || saving.exitCode !== null))
+  t.equal(saving.exitCode, null)
+  if (saving.exitCode !== null) return
+  t.same([...readMessage(pipe.fd, 10)], [0], 'the pages can be fetched')
   const from = ['--page-server', '--address', '127.0.0.1', '--port', '27277', '--images-dir', images, '--work-dir', images]
   const fetching = spawn('criu', ['lazy-pages', ...from], { stdio: 'ignore' })
   const fetched = new Promise<number | null>((resolve) => fetching.once('exit', resolve))
@@ -211,18 +229,20 @@ t.test('memory is fetched when it is asked for', { skip }, async (t) => {
 
 t.test('what CRIU refuses is told, and the container goes on', { skip }, async (t) => {
   const box = sandbox(t)
-  const script = 'cd /dev/shm; exec 9> lock; flock 9; echo > held; while :; do sleep 0.1; done'
+  // 0A is TCP_LISTEN, 01 TCP_ESTABLISHED (include/net/tcp_states.h).
+  const listening = 'while ! grep -q " 0A " /proc/net/tcp; do sleep 0.1; done'
+  const script = `(sleep 1000 | nc -l -p 4000) & ${listening}; sleep 1000 | nc 127.0.0.1 4000`
   const { id, images, checkpoint } = running(t, box, sh(script))
-  t.ok(await until(() => box.tsrun('exec', id, 'ls', '/dev/shm').stdout.includes('held')))
+  t.ok(await until(() => / 01 /.test(box.tsrun('exec', id, 'cat', '/proc/net/tcp').stdout)))
   const { pid } = stateOf(box, id)
   const refused = checkpoint()
   t.equal(refused.status, 1)
-  t.match(refused.stderr, /cannot checkpoint the container: criu failed: type DUMP.*lock.*log file: .*dump\.log/s)
-  t.match(refused.stderr, /--file-locks/)
+  t.match(refused.stderr, /cannot checkpoint the container: criu failed: type DUMP.*TCP.*log file: .*dump\.log/s)
+  t.match(refused.stderr, /hint: with --tcp-established/)
   t.same(stateOf(box, id), { ...stateOf(box, id), status: 'running', pid })
   t.ok(existsSync(join(images, 'dump.log')))
   const logs = join(box.directory, 'logs')
-  t.match(checkpoint('--file-locks', '--work-path', logs), { status: 0, stderr: '' })
+  t.match(checkpoint('--tcp-established', '--file-locks', '--work-path', logs), { status: 0, stderr: '' })
   t.ok(existsSync(join(logs, 'dump.log')))
 })
 

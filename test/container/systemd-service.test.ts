@@ -34,7 +34,8 @@ const FILES = [
 
 function seen(unit: string): Record<string, unknown> {
   const lines = run('systemctl', 'show', unit, ...PROPERTIES.map((name) => `--property=${name}`)).split('\n')
-  const allowed = run('systemctl', 'show', unit, '--property=DeviceAllow').split('\n').sort()
+  // By number or by name (/proc/devices), it is the same.
+  const allowed = run('systemctl', 'show', unit, '--property=DeviceAllow').replace('char-pts', 'char-136').split('\n').sort()
   const directory = join('/sys/fs/cgroup', run('systemctl', 'show', '--value', '--property=ControlGroup', unit))
   const files = FILES.map((file) => `${file}: ${readFileSync(join(directory, file), 'utf8').trim()}`)
   return { properties: lines.sort(), allowed: [...new Set(allowed)], files }
@@ -44,7 +45,8 @@ const CASES: Readonly<Record<string, NonNullable<Config['linux']>['resources']>>
   'no limits': {},
   memory: { memory: { limit: 64 * MIB, swap: 128 * MIB, reservation: 32 * MIB } },
   'memory without end': { memory: { limit: -1, swap: -1 } },
-  cpu: { cpu: { shares: 512, quota: 50_000, period: 100_000, cpus: '0' } },
+  // Without shares: runc 1.1 makes another weight of them than 1.4 and tsrun do.
+  cpu: { cpu: { quota: 50_000, period: 100_000, cpus: '0' } },
   'half a per cent': { cpu: { quota: 1234, period: 200_000 } },
   processes: { pids: { limit: 30 } },
   unified: { unified: { 'memory.high': String(48 * MIB), 'cpu.weight': '321', 'pids.max': '77' } },
@@ -139,14 +141,15 @@ t.test('a service with a container in the foreground', { skip }, async (t) => {
   const id = box.id()
   const bundle = box.bundle({ process: { args: ['/bin/sh', '-c', 'trap "exit 3" TERM; while :; do sleep 0.1; done'] } })
   const command = `${tsrunPath()} --root ${box.root()} --systemd-cgroup run --bundle ${bundle} ${id}`
-  const unit = service(t, box, ['Type=exec', `ExecStart=${command}`, 'SuccessExitStatus=3'])
+  const ended = join(box.directory, 'ended')
+  const tell = `ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT $$EXIT_STATUS > ${ended}'`
+  const unit = service(t, box, ['Type=exec', `ExecStart=${command}`, 'SuccessExitStatus=3', tell])
   t.equal(run('systemctl', 'start', unit), '')
   t.ok(await until(() => box.tsrun('state', id).stdout.includes('"running"')))
   const scope = `tsrun-${id}.scope`
   t.equal(show(scope, 'ActiveState'), 'active', 'the container has a scope of its own')
   t.equal(run('systemctl', 'stop', unit), '', 'the signal of systemd reaches the container')
-  t.equal(show(unit, 'ExecMainStatus'), '3')
-  t.equal(show(unit, 'Result'), 'success')
+  t.equal(readFileSync(ended, 'utf8'), 'success 3\n')
   t.equal(show(scope, 'ActiveState'), 'inactive')
   t.equal(box.tsrun('state', id).status, 1, 'and the container is gone')
 })
