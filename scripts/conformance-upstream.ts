@@ -130,7 +130,8 @@ function compare(directory: string, program: string, runtime: string): Outcome {
   if (mine.verdict !== 'fail') return { ...base, own: [], shared: [] }
   const theirs = best(directory, program, values.baseline, false)
   // What the baseline did not come to, because it failed before, it does not hold.
-  const isOwn = (failure: string): boolean => theirs.verdict !== 'fail' || theirs.held.includes(failure)
+  const isOwn = (failure: string): boolean =>
+    theirs.verdict !== 'fail' || (theirs.held.includes(failure) && !theirs.failures.includes(failure))
   return { ...base, own: mine.failures.filter(isOwn), shared: mine.failures.filter((each) => !isOwn(each)) }
 }
 

@@ -173,7 +173,7 @@ const WITH_DEVICE = [
   '-c',
   [
     'b=/bin/busybox',
-    '$b ip link add conf0 type dummy',
+    '$b ip link add conf0 type dummy 2>/dev/null || $b ip link add conf0 type ifb',
     '$b ip link set conf0 mtu 1300',
     '$b ip addr add 10.7.7.7/24 dev conf0',
     '$b ip addr add fd00::7/64 dev conf0 2>/dev/null',
@@ -182,10 +182,12 @@ const WITH_DEVICE = [
   'sh'
 ]
 
-let dummies: boolean | undefined
-const DUMMY: Need = () => {
-  dummies ??= spawnSync('unshare', ['--net', BUSYBOX, 'ip', 'link', 'add', 'conf0', 'type', 'dummy'], { stdio: 'ignore' }).status === 0
-  return dummies ? undefined : 'this kernel has no dummy network devices'
+let devices: boolean | undefined
+/** A virtual device that lives without another one: veth goes with its peer, and so with the runtime's namespace. */
+const VIRTUAL: Need = () => {
+  const make = ['dummy', 'ifb'].map((type) => `${BUSYBOX} ip link add conf0 type ${type} 2>/dev/null`).join(' || ')
+  devices ??= spawnSync('unshare', ['--net', 'sh', '-c', make], { stdio: 'ignore' }).status === 0
+  return devices ? undefined : 'this kernel has neither dummy nor ifb network devices'
 }
 const GIVEN: Setting = { wrapper: WITH_DEVICE }
 const give = (value: Readonly<Record<string, unknown>>): Change => linux({ netDevices: value })
@@ -194,30 +196,34 @@ const given: readonly Case[] = [
   scene(
     give({ conf0: {} }),
     [
-      [netDevices.must('a device is available in the container, with its own name', DUMMY), 'ls /sys/class/net | xargs', like(/\bconf0\b/)],
-      [netDevices.must('existing attributes are preserved: the MTU', DUMMY), 'cat /sys/class/net/conf0/mtu', is('1300')],
       [
-        netDevices.must('permanent addresses of global scope are preserved: IPv4', DUMMY),
+        netDevices.must('a device is available in the container, with its own name', VIRTUAL),
+        'ls /sys/class/net | xargs',
+        like(/\bconf0\b/)
+      ],
+      [netDevices.must('existing attributes are preserved: the MTU', VIRTUAL), 'cat /sys/class/net/conf0/mtu', is('1300')],
+      [
+        netDevices.must('permanent addresses of global scope are preserved: IPv4', VIRTUAL),
         'ip -4 addr show dev conf0',
         like(/10\.7\.7\.7\/24/)
       ],
       [
-        netDevices.must('permanent addresses of global scope are preserved: IPv6', all(DUMMY, file('/proc/net/if_inet6', 'IPv6'))),
+        netDevices.must('permanent addresses of global scope are preserved: IPv6', all(VIRTUAL, file('/proc/net/if_inet6', 'IPv6'))),
         'ip -6 addr show dev conf0',
         like(/fd00::7\/64/)
       ],
-      [netDevices.must('the device is up', DUMMY), 'ip link show dev conf0', like(/[<,]UP[,>]/)]
+      [netDevices.must('the device is up', VIRTUAL), 'ip link show dev conf0', like(/[<,]UP[,>]/)]
     ],
     GIVEN
   ),
   scene(
     give({ conf0: { name: 'inside7' } }),
-    [[netDevices.must('name is the name inside the container', DUMMY), 'ls /sys/class/net | xargs', is('inside7 lo')]],
+    [[netDevices.must('name is the name inside the container', VIRTUAL), 'ls /sys/class/net | xargs', is('inside7 lo')]],
     GIVEN
   ),
   scene(
     give({ conf0: { name: 'inside%d' } }),
-    [[netDevices.must('a name with %d is a template', DUMMY), 'ls /sys/class/net | xargs', is('inside0 lo')]],
+    [[netDevices.must('a name with %d is a template', VIRTUAL), 'ls /sys/class/net | xargs', is('inside0 lo')]],
     GIVEN
   ),
   ...refuseDevice([
@@ -230,7 +236,7 @@ const given: readonly Case[] = [
 function refuseDevice(rows: readonly (readonly [string, Readonly<Record<string, unknown>>])[]): readonly Case[] {
   return acts(
     rows.map(([text, value]) => [
-      netDevices.must(text, DUMMY),
+      netDevices.must(text, VIRTUAL),
       async (stage) => {
         using good: Container = stage.container(give({ conf0: { name: 'inside7' } }), WITH_DEVICE)
         const { status, stderr } = await good.create()
