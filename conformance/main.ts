@@ -101,7 +101,7 @@ async function main(): Promise<void> {
   const report: Report = {
     runtime: basename(runtime),
     version: version(runtime),
-    machine: `Linux ${machine.kernel}, ${machine.arch}`,
+    machine: `Linux ${machine.kernel.replace(/-.*/, '')}, ${machine.arch}`,
     cgroup: machine.cgroup,
     outcomes
   }

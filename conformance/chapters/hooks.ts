@@ -131,7 +131,7 @@ async function resolves(stage: Stage, kind: Kind): Promise<Verdict> {
   using container = stage.container(
     withHooks((made) => ({ [kind.name]: [{ ...hook(kind, made, ''), path: `${made.rootfs}/hook`, args: ['hook'] }] }))
   )
-  const script = (where: string, directory: string): string => `#!/bin/sh\necho ${where} > ${directory}/out\n`
+  const script = (where: string, directory: string): string => `#!/bin/sh\ncat > /dev/null\necho ${where} > ${directory}/out\n`
   const inside = `${container.rootfs}${container.rootfs}`
   mkdirSync(inside, { recursive: true })
   writeFileSync(`${container.rootfs}/hook`, script('runtime', place(kind, container)))
