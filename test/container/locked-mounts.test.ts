@@ -78,6 +78,18 @@ t.test('what only root of the host can reach is mounted all the same', { skip },
   t.equal(stdout, 'x\n', stderr)
 })
 
+t.test('a directory without what is mounted below it', { skip }, async (t) => {
+  using box = sandbox(t)
+  const source = join(box.directory, 'source')
+  mkdirSync(join(source, 'below'), { recursive: true })
+  const { stdout, stderr } = runAfter(
+    box,
+    `mount -t tmpfs x ${source}/below; touch ${source}/below/over ${source}/beside`,
+    bundleOf(box, source, ['bind'], 'ls -A /mnt /mnt/below')
+  )
+  t.equal(stdout, '/mnt:\nbelow\nbeside\n\n/mnt/below:\n', stderr)
+})
+
 t.test('what the container mounts there does not reach the host', { skip }, async (t) => {
   using box = sandbox(t)
   for (const directory of ['open', 'closed']) {

@@ -83,11 +83,12 @@ export function bind(input: Input, entry: MountEntry): Step[] {
 /** In a mount namespace that is joined the path may lead elsewhere. */
 const opensAgain = (input: Input, entry: MountEntry): boolean => entry.idMap === undefined && isNew(input, 'mount')
 
+/** EINVAL: something is mounted below that would be uncovered, which only root of the host may do (mount_namespaces(7)). */
 function openAgain(input: Input, entry: MountEntry): Step[] {
   const [open] = openSource(input, entry, tree)
   const { pointer, says } = open!
   return [
-    { ...open!, on: { EACCES: 'next' }, then: { skip: 1 } },
+    { ...open!, on: { EACCES: 'next', EINVAL: 'next' }, then: { skip: 1 } },
     { call: 'fcntl', args: [sourceSlot(entry), F_DUPFD_CLOEXEC, 0], save: tree, pointer, says }
   ]
 }
