@@ -5,7 +5,7 @@
  */
 
 export { applyResources, createCgroup } from './create.ts'
-export { delegateCgroup } from './delegate.ts'
+export { cgroupOwner, delegateCgroup } from './delegate.ts'
 export { freeze, isFrozen, thaw } from './freezer.ts'
 export { killAll } from './kill.ts'
 export { cgroupLayout, forgetLayout } from './layout.ts'

@@ -1,6 +1,6 @@
 /** A container's cgroup as a unit of systemd. It needs a process to begin with, so it is made when the plan's first process waits for it. */
 import { joinsOf } from '../cgroup/create.ts'
-import { type CgroupLocation, cgroupLayout, removeCgroup } from '../cgroup/index.ts'
+import { type CgroupLocation, cgroupLayout, cgroupOwner, delegateCgroup, removeCgroup } from '../cgroup/index.ts'
 import {
   attachToUnit,
   connectSystemd,
@@ -59,6 +59,7 @@ function unitFor(manager: Manager, location: CgroupLocation, config: Config, { i
     admit: (pid) => startUnit(manager, { ...request, pid, taken }, log),
     async settle() {
       if (first !== resources) await updateUnit(manager, location, resources, log)
+      delegateCgroup(location, cgroupOwner(config))
     },
     isOurs: () => ours
   }

@@ -1,5 +1,5 @@
 /** Who makes a container's cgroup: the runtime itself, or systemd for it. */
-import { type CgroupLocation, cgroupLayout, createCgroup, locate } from '../cgroup/index.ts'
+import { type CgroupLocation, cgroupLayout, cgroupOwner, createCgroup, delegateCgroup, locate } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import type { CgroupFacts } from '../plan/facts.ts'
 import { inUserNamespace, isRootless } from './root.ts'
@@ -48,6 +48,7 @@ function fileSystem(options: CreateOptions, work: Work): CgroupDriver {
     make(located, config) {
       const { location, joins, undo } = createCgroup(located, config.linux?.resources, options.log)
       work.undo.add('remove the cgroup', undo)
+      delegateCgroup(location, cgroupOwner(config))
       const { mode, hierarchies } = cgroupLayout()
       return { location, facts: { mode, hierarchies, joins } }
     }
