@@ -44,7 +44,7 @@ export function junit({ runtime, outcomes }: Report): string {
   ].join('\n')
 }
 
-const MARKS = { held: 'yes', failed: '**no**', skipped: 'skip' } as const
+const MARKS = { held: 'yes', failed: '**no**', skipped: 'skip', absent: 'not tried' } as const
 const cell = (text: string): string => text.replace(/\|/g, '\\|').replace(/\s+/g, ' ').replace(/</g, '&lt;')
 
 /** Outcomes of a requirement by its title. */
@@ -84,7 +84,7 @@ export function markdown(reports: readonly Report[]): string {
   lines.push('', `| section | keyword | requirement | ${reports.map(({ runtime }) => cell(runtime)).join(' | ')} |`)
   lines.push(`| --- | --- | --- |${' --- |'.repeat(reports.length)}`)
   for (const [name, { section, level, text }] of rows) {
-    const marks = tables.map((table) => MARKS[table.get(name)?.result ?? 'skipped'])
+    const marks = tables.map((table) => MARKS[table.get(name)?.result ?? 'absent'])
     lines.push(`| ${section} | ${level} | ${cell(text)} | ${marks.join(' | ')} |`)
   }
   lines.push('', 'Not held:', '', ...reasons(reports, 'failed'), '', 'Skipped:', '', ...reasons(reports, 'skipped'), '')
