@@ -230,7 +230,7 @@ t.test('memory is fetched when it is asked for', { skip }, async (t) => {
 t.test('what CRIU refuses is told, and the container goes on', { skip }, async (t) => {
   const box = sandbox(t)
   // 0A is TCP_LISTEN, 01 TCP_ESTABLISHED (include/net/tcp_states.h).
-  const listening = 'while ! grep -q " 0A " /proc/net/tcp; do sleep 0.1; done'
+  const listening = 'while ! grep -q " 0A " /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done'
   const script = `(sleep 1000 | nc -l -p 4000) & ${listening}; sleep 1000 | nc 127.0.0.1 4000`
   const { id, images, checkpoint } = running(t, box, sh(script))
   t.ok(await until(() => / 01 /.test(box.tsrun('exec', id, 'cat', '/proc/net/tcp').stdout)))
