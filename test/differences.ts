@@ -24,12 +24,29 @@ const CGROUP_SOURCE = 'the source of a mount of cgroup v1 is a name without a me
 
 const FLAGS_KEPT =
   'a read-only root, and a read-only bind mount, keep nosuid and nodev of the file system that they come from; runc takes them away'
+const SLAVE_ROOT = 'a root that is a slave receives what the host mounts below it, as the word says; runc makes it private before'
 const SOURCE_PRIVATE =
   'runc makes the mount that holds the root file system private, and so what is bound from the same one; here it is a slave, as what is bound from elsewhere'
 
 export const DIFFERENCES: readonly Difference[] = [
   { section: 'mountinfo', only: 'runc', line: /^\/ tmpfs \w+ root=\S+ ro \[\] /, because: FLAGS_KEPT },
   { section: 'mountinfo', only: 'tsrun', line: /^\/ tmpfs \w+ root=\S+ ro,nosuid,nodev \[\] /, because: FLAGS_KEPT },
+  {
+    section: 'mountinfo',
+    case: 'masked and read-only paths',
+    only: 'runc',
+    line: /^\/tmp tmpfs \w+ root=\S+ ro \[\] /,
+    because: FLAGS_KEPT
+  },
+  {
+    section: 'mountinfo',
+    case: 'masked and read-only paths',
+    only: 'tsrun',
+    line: /^\/tmp tmpfs \w+ root=\S+ ro,nosuid,nodev \[\] /,
+    because: FLAGS_KEPT
+  },
+  { section: 'mountinfo', case: 'a slave root', only: 'runc', line: /^\/ .* \[\] /, because: SLAVE_ROOT },
+  { section: 'mountinfo', case: 'a slave root', only: 'tsrun', line: /^\/ .* \[master\] /, because: SLAVE_ROOT },
   { section: 'mountinfo', case: 'bind mounts', only: 'runc', line: /^\/(bound|bound-ro|etc\/file) .* \[\] /, because: SOURCE_PRIVATE },
   {
     section: 'mountinfo',
@@ -38,7 +55,7 @@ export const DIFFERENCES: readonly Difference[] = [
     line: /^\/(bound|bound-ro|etc\/file) .* \[master\] /,
     because: SOURCE_PRIVATE
   },
-  { section: 'state', only: 'runc', line: /state ID: ociVersion 1\.0\.2-dev$/, because: VERSION },
+  { section: 'state', only: 'runc', line: /state ID: ociVersion 1\.(0\.2-dev|[12]\.\d)$/, because: VERSION },
   { section: 'state', only: 'tsrun', line: /state ID: ociVersion 1\.3\.\d$/, because: VERSION },
   { section: 'state', only: 'runc', line: /state ID: created 9999-99-99T99:99:99\.NZ$/, because: CREATED },
   { section: 'state', only: 'tsrun', line: /state ID: created 9999-99-99T99:99:99\.999Z$/, because: CREATED },

@@ -85,6 +85,8 @@ function mountLine(line: string): string {
   const [before = '', after = ''] = line.split(' - ')
   const [, , , root = '', point = '', options = '', ...tags] = before.split(' ')
   const [type = '', source = '', superOptions = ''] = after.split(' ')
+  // The mount that holds the bundle may begin anywhere above it.
+  const place = root.replace(/^.*\/bundle-\d+(?=\/|$)/, 'BUNDLE')
   const propagation = tags.map((tag) => tag.replace(/:\d+/, '')).join(',')
-  return `${point} ${type} ${source} root=${root} ${options} [${propagation}] ${superOptions}`
+  return `${point} ${type} ${source} root=${place} ${options} [${propagation}] ${superOptions}`
 }

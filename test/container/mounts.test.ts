@@ -1,5 +1,5 @@
 /** Mounts as the container sees them, by its /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
@@ -40,6 +40,20 @@ function table(mountinfo: string): Readonly<Record<string, { readonly options: s
 
 const LOOK = 'cat /proc/self/mountinfo'
 
+/** Whether the host's mount that holds `path` is in a peer group (proc_pid_mountinfo(5)): only of such a one is there a slave. */
+function isShared(path: string): boolean {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '))
+  const holds = (point: string): boolean => point === '/' || path === point || path.startsWith(`${point}/`)
+  const holders = mounts.filter(([, , , , point = '']) => holds(point)).sort((a, b) => a[4]!.length - b[4]!.length)
+  return holders
+    .at(-1)!
+    .slice(6, holders.at(-1)!.indexOf('-'))
+    .some((tag) => tag.startsWith('shared:'))
+}
+
 t.test('the propagation of the root, and of mounts that have their own', { skip: asRoot }, async (t) => {
   using box = sandbox(t)
   const mounts = [
@@ -47,10 +61,17 @@ t.test('the propagation of the root, and of mounts that have their own', { skip:
     { destination: '/private', source: source(box), options: ['rbind', 'rprivate'] },
     { destination: '/none', type: 'tmpfs', options: ['mode=755'] }
   ]
+  const slave = isShared(box.directory) ? 'master:N' : ''
   for (const wanted of PROPAGATION) {
     const { stdout, stderr } = runWith(box, LOOK, mounts, { rootfsPropagation: wanted })
     const seen = table(stdout)
-    const root = wanted.endsWith('shared') ? 'shared:N' : wanted.endsWith('unbindable') ? 'unbindable' : ''
+    const root = wanted.endsWith('shared')
+      ? 'shared:N'
+      : wanted.endsWith('unbindable')
+        ? 'unbindable'
+        : wanted.endsWith('slave')
+          ? slave
+          : ''
     t.equal(seen['/']?.propagation, root, `${wanted} ${stderr}`)
     t.match(seen['/own']?.propagation, /^shared:N/, `${wanted}: a mount that is shared stays so`)
     t.equal(seen['/private']?.propagation, '', `${wanted}: and a private one`)
