@@ -34,6 +34,8 @@ export function shell(command: string, env: NodeJS.ProcessEnv, timeoutMs = STEP_
   const [outFd, errFd] = [openSync(out, 'w'), openSync(err, 'w')]
   const { status, error } = spawnSync('sh', ['-c', PRELUDE + command], {
     stdio: ['ignore', outFd, errFd],
+    // conmon leaves a file in its working directory when a container runs out of memory.
+    cwd: '/run/tmp',
     env,
     timeout: timeoutMs,
     killSignal: 'SIGKILL'
