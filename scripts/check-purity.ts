@@ -1,5 +1,5 @@
 /**
- * Holds the line of purity: `src/config`, `src/plan`, `src/image` and `src/abi` compute, and do nothing else.
+ * Holds the line of purity: `src/config`, `src/plan`, `src/image`, `src/template` and `src/abi` compute, and do nothing else.
  *
  * They reach no file system, no koffi, no clock, no environment, neither themselves nor through what they import. Prints each
  * violation as `file:line: what`, with the chain of imports when it is not direct; exit status 1 when there is one.
@@ -12,13 +12,15 @@ import { blank } from './source-text.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-const PURE = ['src/config/', 'src/plan/', 'src/image/', 'src/abi/']
+const PURE = ['src/config/', 'src/plan/', 'src/image/', 'src/template/', 'src/abi/']
 /** Impure by their purpose, and not to be imported by pure files. */
 const IMPURE_ON_PURPOSE: Readonly<Record<string, string>> = {
+  'src/config/read.ts': 'reads config.json',
   'src/config/load.ts': 'reads config.json',
+  'src/template/cache.ts': 'reads and writes templates',
   'src/image/generate.ts': 'a developer runs it; writes src/image/generated.ts'
 }
-const EFFECTFUL = ['src/linux/', 'src/cgroup/', 'src/seccomp/', 'src/container/', 'src/cli/']
+const EFFECTFUL = ['src/linux/', 'src/cache/', 'src/cgroup/', 'src/seccomp/', 'src/container/', 'src/cli/']
 /** They only compute. */
 const PURE_MODULES = new Set(['node:path', 'node:path/posix'])
 

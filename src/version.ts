@@ -11,6 +11,9 @@ export const SPEC_VERSION = '1.3.0'
 /** The version: what was set at the build, or else what package.json above this file says. */
 export const version = (): string => (typeof TSRUN_VERSION === 'string' ? TSRUN_VERSION : packageVersion())
 
+/** True in the executable, all of whose code is in one file. */
+export const isBuilt = (): boolean => typeof TSRUN_VERSION === 'string'
+
 /** The git commit, where the build knew it. */
 export const commit = (): string => (typeof TSRUN_COMMIT === 'string' ? TSRUN_COMMIT : '')
 

@@ -1,6 +1,5 @@
 /** The id map of a bind mount: its own mappings, those in the option `idmap=…` (crun's, which Podman passes on), or those of the container. */
-import { isBindMount } from '../plan/input.ts'
-import { parseMountOptions } from '../plan/mount-options.ts'
+import { isBindMount, parseMountOptions } from '../plan/mount-options.ts'
 import type { Config, IdMapping, Mount } from './types.ts'
 
 /** The ids of the file system (containerID) and those that they become (hostID), as in /proc/PID/uid_map of a user namespace. */

@@ -1,8 +1,7 @@
 /** What is odd in a config but no reason to refuse it. */
 import { capabilityNumber } from '../abi/capability.ts'
 import type { Problem } from '../errors/error.ts'
-import { isBindMount } from '../plan/input.ts'
-import { parseMountOptions } from '../plan/mount-options.ts'
+import { isBindMount, parseMountOptions } from '../plan/mount-options.ts'
 import { SHAPES } from './generated/names.ts'
 import { nearest } from './nearest.ts'
 import { pointer } from './pointer.ts'

@@ -3,21 +3,20 @@ import { resolve } from 'node:path'
 import type { CgroupLocation } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import { listenUnix } from '../linux/socket.ts'
-import { compile } from '../plan/compile.ts'
 import type { PlanOptions } from '../plan/facts.ts'
-import { mountOfIdMap } from '../plan/input.ts'
-import type { Plan } from '../plan/step.ts'
+import { mountOfIdMap } from '../plan/idmap-fd.ts'
 import { SPEC_VERSION } from '../version.ts'
+import { readBundle } from './bundle.ts'
 import { cgroupDriver } from './cgroup.ts'
+import type { Compiled } from './compiled.ts'
 import { checkTerminal } from './console.ts'
 import { readFacts, rootfsOf } from './facts.ts'
-import { stepsAfterReady } from './failure.ts'
 import { checkId } from './ids.ts'
 import { type Inherited, inheritedDescriptors } from './inherited.ts'
 import { type Launched, launch } from './launch.ts'
-import { loadBundle } from './load.ts'
 import { lock } from './lock.ts'
 import type { Offer } from './notify.ts'
+import { draftOf } from './recall.ts'
 import { type ContainerRecord, FORMAT, withInit } from './record.ts'
 import type { RdtGroup } from './resctrl.ts'
 import { makeRootDirectory, rootDirectory } from './root.ts'
@@ -47,9 +46,10 @@ export interface Wanted {
 export interface Constructed extends Launched {
   readonly directory: StateDirectory
   readonly config: Config
-  readonly plan: Plan
   /** With init's pid; not written yet. */
   readonly record: ContainerRecord
+  /** Keeps the program for the next container of its kind; to be called when nobody waits for us any more. */
+  readonly keepProgram: () => void
 }
 
 /**
@@ -59,7 +59,9 @@ export interface Constructed extends Launched {
 export async function construct(options: CreateOptions, wanted: Wanted, work: Work): Promise<Constructed> {
   checkId(options.id)
   const bundle = resolve(options.bundle ?? '.')
-  const { config, text } = loadBundle(options, bundle)
+  const read = readBundle(options, bundle)
+  const draft = await draftOf(read, options, wanted.release)
+  const { config } = draft
   checkTerminal(config, options, wanted.detached)
   const driver = await cgroupDriver(options, work)
   const { rootless } = driver
@@ -70,18 +72,18 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const located = await driver.locate(config)
   const first = firstRecord(options, bundle, config, rootless, located)
   const directory = await claimDirectory(options, first, config, work)
-  writeConfigCopy(directory, text)
+  writeConfigCopy(directory, read.text)
   // From here on `delete --force` finds the cgroup, whatever happens to this process.
   writeRecord(directory, first)
   const offered = notify?.offer(directory)
   const { location, facts: cgroup, admission } = driver.make(located, config)
   const intelRdt = config.linux?.intelRdt === undefined ? undefined : await prepareIntelRdt(first, config, directory, work)
-  const plan = compile(config, { ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
-  const named = await namedDescriptors(plan, wanted, config, directory, work)
+  const program = await draft.program({ ...host, cgroup }, planOptions(options, wanted, config, inherited, offered))
+  const named = await namedDescriptors(program, wanted, config, directory, work)
   const document = stateDocument(first, 'creating')
   const context = {
     config,
-    plan,
+    program,
     named,
     preserve: inherited.count,
     detached: wanted.detached,
@@ -95,9 +97,9 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   const record = withInit(
     { ...first, ...cgroupFields(location), ...(intelRdt === undefined ? {} : { intelRdt }) },
     launched.init.pid,
-    stepsAfterReady(plan)
+    program.afterReady
   )
-  return { ...launched, directory, config, plan, record }
+  return { ...launched, directory, config, record, keepProgram: draft.keep }
 }
 
 /** What it makes is known to `delete --force` at once. */
@@ -176,14 +178,14 @@ function planOptions(options: CreateOptions, { release }: Wanted, config: Config
 
 /** Our descriptors for the plan's: both are closed when the work ends, for init has its own by then. */
 async function namedDescriptors(
-  plan: Plan,
+  program: Compiled,
   wanted: Wanted,
   config: Config,
   directory: StateDirectory,
   work: Work
 ): Promise<Record<string, number>> {
   const named: Record<string, number> = {}
-  for (const { name } of plan.fds) {
+  for (const { name } of program.fds) {
     if (name === 'start') named[name] = work.use(listenUnix(startSocketPath(directory), 0o600)).fd
     if (name === 'console') named[name] = wanted.console(work)
     const mount = mountOfIdMap(name)

@@ -19,6 +19,7 @@ export async function create(options: CreateOptions): Promise<ContainerState> {
     announce(made, options, work)
     work.interrupt.check()
     answer(made.sync.fd)
+    made.keepProgram()
     return stateDocument(made.record, 'created')
   })
 }

@@ -4,7 +4,7 @@
  * missing inside the root, step by step as for any path: what the image changes meanwhile leads nowhere else.
  */
 import { lstatSync, readlinkSync } from 'node:fs'
-import { components } from '../plan/input.ts'
+import { components } from '../plan/paths.ts'
 
 /** As many as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40

@@ -7,14 +7,13 @@ import { errnoNameOf } from '../errors/wording.ts'
 import { type OwnedFd, own } from '../linux/fd.ts'
 import { pidfdOpen } from '../linux/process.ts'
 import { compileExec } from '../plan/exec.ts'
-import type { Plan } from '../plan/step.ts'
 import { sendPidfd, writePidFile } from './announce.ts'
+import { type Compiled, compiledFrom } from './compiled.ts'
 import { checkTerminal, connectConsole } from './console.ts'
 import { loadCopy } from './copy.ts'
 import { readSubCgroups } from './exec-cgroup.ts'
 import { movedBySystemd, readExecFacts, refuseEnded } from './exec-facts.ts'
 import { processOf } from './exec-process.ts'
-import { stepsAfterReady } from './failure.ts'
 import { checkId } from './ids.ts'
 import { checkPreserved } from './inherited.ts'
 import { type Launched, launch } from './launch.ts'
@@ -69,14 +68,14 @@ async function begin(options: ExecOptions, console: (work: Work) => number, prep
   const config: Config = { ...target.config, process: processOf(options, target.config) }
   checkTerminal(config, options, options.detach === true)
   checkPreserved(3, options.preserveFds ?? 0)
-  const plan = await planOf(options, target, config)
-  const { init: child, sync } = await enter(options, target, { config, plan, console }, work)
+  const program = await programOf(options, target, config)
+  const { init: child, sync } = await enter(options, target, { config, program, console }, work)
   const { intelRdt } = target.record
   if (intelRdt !== undefined) (await import('./resctrl.ts')).joinGroup(intelRdt, child.pid)
   announce(child, options, work)
   prepared()
   work.interrupt.check()
-  const record = { init_process_pid: child.pid, steps: stepsAfterReady(plan) }
+  const record = { init_process_pid: child.pid, steps: program.afterReady }
   await letGo({ record, config, pidfd: child.pidfd.fd, interrupt: work.interrupt }, () => {
     answer(sync.fd)
     return sync.fd
@@ -116,35 +115,36 @@ function openInit({ init_process_pid: pid }: ContainerRecord): OwnedFd | undefin
   }
 }
 
-async function planOf(options: ExecOptions, { record, pidfd }: Target, config: Config): Promise<Plan> {
+async function programOf(options: ExecOptions, { record, pidfd }: Target, config: Config): Promise<Compiled> {
   const subCgroups = readSubCgroups(options.cgroups ?? [])
   const facts = await readExecFacts({ record, pidfd: pidfd.fd, config, subCgroups, options })
-  return compileExec(config.process!, config, facts, {
+  const plan = compileExec(config.process!, config, facts, {
     id: options.id,
     noNewKeyring: record.noNewKeyring === true,
     preserveFds: options.preserveFds ?? 0,
     consoleSocket: config.process?.terminal === true,
     extraEnv: []
   })
+  return compiledFrom(plan)
 }
 
 interface Entrance {
   readonly config: Config
-  readonly plan: Plan
+  readonly program: Compiled
   readonly console: (work: Work) => number
 }
 
-async function enter(options: ExecOptions, target: Target, { config, plan, console }: Entrance, work: Work): Promise<Launched> {
+async function enter(options: ExecOptions, target: Target, { config, program, console }: Entrance, work: Work): Promise<Launched> {
   const { directory, record, pidfd, status } = target
   const named: Record<string, number> = { init: pidfd.fd }
-  for (const { name } of plan.fds) {
+  for (const { name } of program.fds) {
     if (name === 'root') named[name] = openRoot(target, work)
     if (name === 'console') named[name] = console(work)
   }
   const { bundle, rootfs } = record
   const context = {
     config,
-    plan,
+    program,
     named,
     preserve: options.preserveFds ?? 0,
     detached: options.detach === true,

@@ -9,15 +9,15 @@ import type { OwnedFd } from '../linux/fd.ts'
 import { syscall } from '../linux/ffi.ts'
 import { type EndedChild, prlimit, waitPid } from '../linux/process.ts'
 import { poll, socketpairSeqpacket } from '../linux/socket.ts'
-import type { Plan } from '../plan/step.ts'
 import type { ListenerSource } from '../seccomp/notify.ts'
 import type { CgroupAdmission } from './cgroup.ts'
+import type { Compiled } from './compiled.ts'
 import { deathOf, stepFailure } from './failure.ts'
 import { writeIdMaps } from './idmaps.ts'
 import { uninterrupted } from './interrupt.ts'
 import { type Child, hold, killChild, reap, untilGone } from './program.ts'
 import { converse, type Handlers, nextMessage } from './protocol.ts'
-import { clonesInit, spawnPlan } from './spawn.ts'
+import { startImage } from './spawn.ts'
 import type { ContainerState } from './types.ts'
 import type { Work } from './work.ts'
 
@@ -27,8 +27,8 @@ const SHUT_WR = 1
 /** What a launch needs to know. */
 export interface Launch {
   readonly config: Config
-  readonly plan: Plan
-  /** Our descriptor for each that the plan names, except `sync`. */
+  readonly program: Compiled
+  /** Our descriptor for each that the program names, except `sync`. */
   readonly named: Readonly<Record<string, number>>
   /** Number of descriptors from 3 on that are passed as they are. */
   readonly preserve: number
@@ -67,13 +67,13 @@ interface Processes {
  * @throws TsrunError for the step, hook, map or limit that failed
  */
 export async function launch(what: Launch, work: Work): Promise<Launched> {
-  const { plan, config, cgroup, admission } = what
+  const { program, config, cgroup, admission } = what
   const [ours, theirs] = socketpairSeqpacket()
   const sync = work.use(ours)
-  const listener = plan.fds.some(({ name }) => name === 'listener') ? socketpairSeqpacket().map((end) => work.use(end)) : undefined
+  const listener = program.fds.some(({ name }) => name === 'listener') ? socketpairSeqpacket().map((end) => work.use(end)) : undefined
   const first = start(what, theirs, listener?.[1])
   work.use(first.pidfd)
-  const clones = clonesInit(plan)
+  const clones = program.lastClone >= 0
   const processes: Processes = { first, init: clones ? undefined : first, mayHaveCloned: clones }
   work.undo.add('end the program of the container', () =>
     endProcesses(processes, sync.fd, admission?.isOurs() === false ? undefined : cgroup)
@@ -81,8 +81,8 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
   const ending = await converse(sync.fd, handlers(what, processes, sync.fd, work, listener?.[0]), clones, work.interrupt)
   const command = config.process?.args?.[0] ?? ''
   if (ending.kind === 'failed') {
-    processes.mayHaveCloned = ending.step > plan.steps.findLastIndex(({ call }) => call === 'clone' || call === 'clone3')
-    throw stepFailure(plan.steps[ending.step], ending, command)
+    processes.mayHaveCloned = ending.step > program.lastClone
+    throw stepFailure((await program.steps())[ending.step], ending, command)
   }
   const init = processes.init
   if (ending.kind === 'died' || init === undefined) throw await death(init ?? first, what)
@@ -90,11 +90,12 @@ export async function launch(what: Launch, work: Work): Promise<Launched> {
 }
 
 /** The child's end is closed here once it was passed on: only then is the program's death the end of file. */
-function start({ plan, named, preserve, detached, directory }: Launch, theirs: OwnedFd, listener: OwnedFd | undefined): Child {
+function start({ program, named, preserve, detached, directory }: Launch, theirs: OwnedFd, listener: OwnedFd | undefined): Child {
   using end = theirs
   using listenerEnd = listener
   const more = listenerEnd === undefined ? {} : { listener: listenerEnd.fd }
-  return spawnPlan(plan, { ...named, ...more, sync: end.fd }, preserve, directory, detached)
+  const { image, fds } = program
+  return startImage({ image, fds, named: { ...named, ...more, sync: end.fd }, preserve, fallbackDirectory: directory, detached })
 }
 
 async function death(child: Child, { cgroup, died = (ended) => deathOf(ended, cgroup) }: Launch): Promise<TsrunError> {

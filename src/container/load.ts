@@ -1,7 +1,9 @@
 /** The configuration of a container that is created, checked. copy.ts has it for every later command. */
-import { checkConfig, loadConfig } from '../config/load.ts'
+import { acceptConfig } from '../config/load.ts'
+import type { ReadConfig } from '../config/read.ts'
 import type { Config } from '../config/types.ts'
 import { warnings } from '../config/warnings.ts'
+import { readBundle } from './bundle.ts'
 import type { CreateOptions } from './types.ts'
 
 export interface LoadedBundle {
@@ -10,25 +12,23 @@ export interface LoadedBundle {
 }
 
 /**
- * Reads `config.json` of the bundle, or takes the configuration that the caller has given; one that a program made is checked as one in a file is.
+ * Reads and checks the configuration of a bundle; one that a program made is checked as one in a file is.
  * @throws TsrunError `bundle`, `config`, `unsupported`
  */
-export function loadBundle(
-  { config, configFile, log }: Pick<CreateOptions, 'config' | 'configFile' | 'log'>,
-  bundle: string
-): LoadedBundle {
-  const loaded = config === undefined ? loadConfig(bundle, configFile) : checked(config)
-  if (log !== undefined) for (const { pointer, message } of warnings(loaded.config)) log('warning', `${message} [${pointer}]`)
-  return loaded
+export function loadBundle(options: Pick<CreateOptions, 'config' | 'configFile' | 'log'>, bundle: string): LoadedBundle {
+  const read = readBundle(options, bundle)
+  return { config: checkBundle(read, options.log).config, text: read.text }
 }
 
-function checked(given: Config): LoadedBundle {
-  const config = checkConfig(given)
-  return { config, text: configText(config) }
-}
-
-/** JSON of a configuration, or of a part of one, whose 64-bit integers may be bigints, which JSON.stringify refuses. */
-export function configText(config: object): string {
-  const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' ? `\u0000${value}` : value))
-  return marked.replace(/"\\u0000(-?\d+)"/g, '$1')
+/**
+ * Checks a configuration, and logs what is odd in it.
+ * @returns it, and whether there was anything to log
+ * @throws TsrunError `config`, `unsupported`
+ */
+export function checkBundle(read: ReadConfig, log: CreateOptions['log']): { readonly config: Config; readonly isOdd: boolean } {
+  const config = acceptConfig(read)
+  if (log === undefined) return { config, isOdd: true }
+  const found = warnings(config)
+  for (const { pointer, message } of found) log('warning', `${message} [${pointer}]`)
+  return { config, isOdd: found.length > 0 }
 }

@@ -11,7 +11,7 @@ import { type Pointers, writeIdMaps } from './idmaps.ts'
 import type { Interrupt } from './interrupt.ts'
 import { killChild } from './program.ts'
 import { nextMessage } from './protocol.ts'
-import { spawnPlan } from './spawn.ts'
+import { spawnPlan } from './spawn-plan.ts'
 
 /**
  * Opens the user namespace for mount `index`, which asks for one.
@@ -46,7 +46,7 @@ async function makeNamespace(map: IdMap, at: Pointers, fallbackDirectory: string
   const plan = compileUserNamespace(architecture, at.uid)
   const [ours, theirs] = socketpairSeqpacket()
   using sync = ours
-  const child = spawnPlan(plan, { sync: theirs.fd }, 0, fallbackDirectory, false)
+  const child = spawnPlan(plan, { named: { sync: theirs.fd }, preserve: 0, fallbackDirectory, detached: false })
   theirs[Symbol.dispose]()
   try {
     const message = await nextMessage(sync.fd, interrupt)

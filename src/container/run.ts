@@ -74,6 +74,7 @@ async function begin(
     return sync.fd
   })
   await runPoststartHooks(release)
+  made.keepProgram()
   return { ...made, relay }
 }
 

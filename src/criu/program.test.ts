@@ -4,7 +4,7 @@ import t from 'tap'
 import { uninterrupted } from '../container/interrupt.ts'
 import { reap, untilGone } from '../container/program.ts'
 import { nextMessage } from '../container/protocol.ts'
-import { spawnPlan } from '../container/spawn.ts'
+import { spawnPlan } from '../container/spawn-plan.ts'
 import { architecture } from '../linux/ffi.ts'
 import { socketpairSeqpacket } from '../linux/socket.ts'
 import { compileCriu, FIRST_EXTRA } from './program.ts'
@@ -19,7 +19,7 @@ async function start(directory: string, path: string, root: string) {
   const output = join(directory, 'output')
   const [out, nothing, one] = [openSync(output, 'w'), openSync('/dev/null', 'r'), openSync('/etc/passwd', 'r')]
   const named = { null: nothing, output: out, rpc: theirRpc.fd, sync: theirSync.fd, one }
-  const child = spawnPlan(plan, named, 0, directory, true)
+  const child = spawnPlan(plan, { named, preserve: 0, fallbackDirectory: directory, detached: true })
   for (const fd of [out, nothing, one]) closeSync(fd)
   for (const end of [theirRpc, theirSync, rpc]) end[Symbol.dispose]()
   const message = await nextMessage(sync.fd, uninterrupted)

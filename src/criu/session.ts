@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type Interrupt, uninterrupted } from '../container/interrupt.ts'
 import { type Child, reap, untilGone } from '../container/program.ts'
 import { nextMessage, untilReadable } from '../container/protocol.ts'
-import { spawnPlan } from '../container/spawn.ts'
+import { spawnPlan } from '../container/spawn-plan.ts'
 import type { Work } from '../container/work.ts'
 import * as wording from '../errors/wording.criu.ts'
 import { errnoNameOf } from '../errors/wording.ts'
@@ -86,7 +86,7 @@ export async function startCriu({ root, extra = [], directory, terminal = false 
   using nothing = ownResult(syscall('openat', -100, '/dev/null', O_RDWR_CLOEXEC), 'open /dev/null')
   const named = { null: nothing.fd, output: output.fd, rpc: theirRpc.fd, sync: theirSync.fd }
   const fds = { ...named, ...Object.fromEntries(names.map((name, index) => [name, extra[index]!])) }
-  const child = spawnPlan(plan, fds, 0, directory, true)
+  const child = spawnPlan(plan, { named: fds, preserve: 0, fallbackDirectory: directory, detached: true })
   work.use({ [Symbol.dispose]: () => end(child) })
   // Its end of file is to tell that CRIU has ended.
   theirRpc[Symbol.dispose]()

@@ -4,8 +4,10 @@ import { idMapOf } from '../config/idmap.ts'
 import type { Config, Mount, Namespace } from '../config/types.ts'
 import { type Candidate, commandCandidates } from './environment.ts'
 import type { HostFacts, PlanOptions, ProcessFacts, ProcessOptions } from './facts.ts'
+import { idMapName } from './idmap-fd.ts'
 import { sendsListener } from './listener.ts'
-import { type MountOptions, parseMountOptions } from './mount-options.ts'
+import { isBindMount, type MountOptions, parseMountOptions } from './mount-options.ts'
+import { components } from './paths.ts'
 import { type ProgramFd, type Slot, type Step, slot } from './step.ts'
 
 /** One mount with what was read out of it. */
@@ -31,10 +33,6 @@ export interface EntryIdMap {
 
 /** True for a mount whose type or options say that it is a bind mount. */
 export const isBind = ({ mount, options }: MountEntry): boolean => isBindMount(mount.type, options)
-
-/** The same for one that has no entry. */
-export const isBindMount = (type: string | undefined, options: MountOptions): boolean =>
-  options.bind !== undefined || ((type === 'bind' || type === 'rbind') && !options.remount)
 
 /** What the passes see that init and a process of `exec` have in common. */
 export interface ProcessInput {
@@ -75,13 +73,6 @@ export const slots = {
   terminal: slot('terminal')
 } as const satisfies Record<string, Slot>
 
-/** Components of a path without empty ones and `.`. */
-export function components(path: string): string[] {
-  const parts: string[] = []
-  for (const part of path.split('/')) if (part !== '' && part !== '.') parts.push(part)
-  return parts
-}
-
 /** Collects what the passes need. */
 export function makeInput(config: Config, facts: HostFacts, options: PlanOptions): Input {
   const namespaces: Partial<Record<NamespaceType, Namespace & { pointer: string }>> = {}
@@ -105,12 +96,6 @@ export function makeInput(config: Config, facts: HostFacts, options: PlanOptions
     fds: programFds(facts, options, mounts)
   }
 }
-
-/** Name of the descriptor of the user namespace whose map mount `index` gets. */
-const idMapName = (index: number): string => `idmap ${index}`
-
-/** The mount that a descriptor of that kind is named after; undefined for others. */
-export const mountOfIdMap = (fdName: string): number | undefined => (fdName.startsWith('idmap ') ? Number(fdName.slice(6)) : undefined)
 
 function withIdMaps(entries: readonly MountEntry[], linux: Config['linux']): readonly MountEntry[] {
   const names = new Map<string, string>()

@@ -175,3 +175,7 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
 export const needsOldApi = ({ superblock, data }: MountOptions): boolean =>
   superblock.some((name) => name === 'iversion' || name === 'posixacl') ||
   data.some(({ option }) => option.includes(',') || option.length - option.indexOf('=') > 256)
+
+/** True for a mount whose type or options say that it is a bind mount. */
+export const isBindMount = (type: string | undefined, options: MountOptions): boolean =>
+  options.bind !== undefined || ((type === 'bind' || type === 'rbind') && !options.remount)

@@ -9,8 +9,9 @@
  * An entry holds the whole profile that it was made from, which is compared: no two profiles can be taken for each other, so file names need
  * no cryptographic hash. TextEncoder and TextDecoder, because the first use of Buffer takes Bun 0.4 ms.
  */
+
+import { checksum } from '../cache/fingerprint.ts'
 import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
-import { checksum } from './fingerprint.ts'
 
 /** To be raised whenever the same profile would compile to another program. */
 export const VERSION = 1

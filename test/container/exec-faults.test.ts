@@ -1,6 +1,7 @@
 /** Every step of a plan of `exec` is made to fail once, for real: each failure must name its step, and leave nothing behind. */
 import t from 'tap'
 import type { CgroupLocation } from '../../src/cgroup/index.ts'
+import { compiledFrom } from '../../src/container/compiled.ts'
 import { loadCopy } from '../../src/container/copy.ts'
 import { readExecFacts } from '../../src/container/exec-facts.ts'
 import { stepsAfterReady } from '../../src/container/failure.ts'
@@ -50,7 +51,7 @@ t.test('each step fails once', { skip: asRoot, timeout: 110_000 }, async (t) => 
     const cgroup: CgroupLocation | undefined = undefined
     const more = { directory: directory.path, bundle: '', rootfs: '', document: {} as never, cgroup, preserve: 0, detached: true }
     const error = await withUndo({}, async (work: Work) => {
-      const { init, sync } = await launch({ config, plan, named: { init: pidfd.fd }, ...more }, work)
+      const { init, sync } = await launch({ config, program: compiledFrom(plan), named: { init: pidfd.fd }, ...more }, work)
       const going = { init_process_pid: init.pid, steps: stepsAfterReady(plan) }
       await letGo({ record: going, config, pidfd: init.pidfd.fd, interrupt: work.interrupt }, () => {
         answer(sync.fd)

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { cgroupLayout, createCgroup, locate } from '../../src/cgroup/index.ts'
+import { compiledFrom } from '../../src/container/compiled.ts'
 import { readFacts } from '../../src/container/facts.ts'
 import { stepsAfterReady } from '../../src/container/failure.ts'
 import { launch } from '../../src/container/launch.ts'
@@ -75,7 +76,7 @@ async function attempt(scene: Scene, index: number): Promise<{ error: TsrunError
     const { init, sync } = await launch(
       {
         config,
-        plan,
+        program: compiledFrom(plan),
         named: {},
         preserve: 0,
         detached: true,

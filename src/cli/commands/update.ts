@@ -1,7 +1,7 @@
 /** `tsrun update` */
 import { readFileSync } from 'node:fs'
 import { parseDocument } from '../../config/document.ts'
-import { MAX_SIZE } from '../../config/load.ts'
+import { MAX_SIZE } from '../../config/read.ts'
 import type { Int64, Resources } from '../../config/types.ts'
 import { update } from '../../container/update.ts'
 import { fileError } from '../../errors/wording.cli.ts'

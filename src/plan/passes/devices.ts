@@ -3,9 +3,10 @@ import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_NOFOLLOW, O_PATH, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fcntl.ts'
 import { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../../abi/mount.ts'
 import type { Device } from '../../config/types.ts'
-import { components, type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
+import { type Input, isBind, isOwn, type Pass, slots } from '../input.ts'
+import { components, directoryOf } from '../paths.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
-import { close, directoryOf, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
+import { close, openInRoot, STX_MODE, STX_RDEV, statxBuffer, statxFd } from './files.ts'
 import { isFresh } from './fresh.ts'
 
 interface Node {

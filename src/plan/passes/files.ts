@@ -13,7 +13,8 @@ import {
   STATX_TYPE
 } from '../../abi/fcntl.ts'
 import type { Architecture } from '../../abi/syscalls.ts'
-import { components, type Input, slots } from '../input.ts'
+import { type Input, slots } from '../input.ts'
+import { components, directoryOf } from '../paths.ts'
 import { type Bytes, type Slot, type Step, slot, text } from '../step.ts'
 import { buffer, openHow } from '../structs.ts'
 
@@ -78,9 +79,6 @@ function danglingEnd({ facts: { dangling = {} } }: Input, { path, noFollow }: In
   const parent = dangling[directoryOf(path)]
   return parent === undefined ? undefined : `${parent}/${components(path).at(-1)}`
 }
-
-/** The directory that holds the last component of a path. */
-export const directoryOf = (path: string): string => `/${components(path).slice(0, -1).join('/')}`
 
 function absentTargets(want: InRoot): NonNullable<Step['on']> {
   return {

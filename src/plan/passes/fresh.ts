@@ -3,8 +3,9 @@
  * are therefore made while it is detached: by plain paths, which no symlink can bend, and without a look at what is there already.
  */
 import { S_IFREG } from '../../abi/fcntl.ts'
-import { components, type Input, isBind, type MountEntry } from '../input.ts'
+import { type Input, isBind, type MountEntry } from '../input.ts'
 import { needsOldApi } from '../mount-options.ts'
+import { components } from '../paths.ts'
 import { type Slot, type Step, text } from '../step.ts'
 
 /** By the texts alone, so never for a path with `..`, whose meaning depends on symlinks. */

@@ -2,8 +2,9 @@
  * Mounts of proc and sysfs that are held by a descriptor from their making on. Masked and read-only paths are looked up below it: whoever shares the
  * root file system could otherwise rename the mount point away while they are looked up, and back (CVE-2019-19921).
  */
-import { components, type Input, isBind, type MountEntry } from '../input.ts'
+import { type Input, isBind, type MountEntry } from '../input.ts'
 import { needsOldApi } from '../mount-options.ts'
+import { components } from '../paths.ts'
 import { type Slot, slot } from '../step.ts'
 import { isInside } from './fresh.ts'
 

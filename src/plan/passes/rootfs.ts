@@ -1,21 +1,11 @@
 /** The root file system: made a mount, entered, and at the end the only thing there is. */
 import { AT_EMPTY_PATH, AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_PATH } from '../../abi/fcntl.ts'
-import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../abi/mount.ts'
+import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, MS_SLAVE } from '../../abi/mount.ts'
 import { isOwn, type Pass, slots } from '../input.ts'
+import { leavesShared, PROPAGATION } from '../propagation.ts'
 import { type Step, slot, text } from '../step.ts'
 import { mountAttr } from '../structs.ts'
 import { close } from './files.ts'
-
-const PROPAGATION: Readonly<Record<string, number>> = {
-  shared: MS_SHARED,
-  rshared: MS_SHARED | MS_REC,
-  slave: MS_SLAVE,
-  rslave: MS_SLAVE | MS_REC,
-  private: MS_PRIVATE,
-  rprivate: MS_PRIVATE | MS_REC,
-  unbindable: MS_UNBINDABLE,
-  runbindable: MS_UNBINDABLE | MS_REC
-}
 
 const propagate = (path: string, flags: number, pointer: string, says: string): Step => ({
   call: 'mount',
@@ -23,10 +13,6 @@ const propagate = (path: string, flags: number, pointer: string, says: string): 
   pointer,
   says
 })
-
-/** True when `rootfsPropagation` may leave the mount that holds the root file system shared with the host. */
-export const leavesShared = (wanted: string | undefined): boolean =>
-  wanted ? (PROPAGATION[wanted]! & MS_REC) === 0 || (PROPAGATION[wanted]! & MS_SHARED) !== 0 : false
 
 /** What is unbindable is private and cannot be bound (mount_namespaces(7)); before the root is bound onto itself it is only the first. */
 const BEFORE: Readonly<Record<string, string>> = { unbindable: 'private', runbindable: 'rprivate' }

@@ -1,9 +1,10 @@
 /** `copy-symlink`: where the source of a bind mount is a symlink, one like it is made in the place of the mount. */
 import { errnoNumber } from '../../abi/errno.ts'
 import type { Input, MountEntry } from '../input.ts'
+import { directoryOf } from '../paths.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
 import { buffer } from '../structs.ts'
-import { close, directoryOf, openInRoot } from './files.ts'
+import { close, openInRoot } from './files.ts'
 
 const parent = slot('directory of the symlink')
 const EEXIST = errnoNumber('EEXIST')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parseDocument } from '../config/document.ts'
 import type { Config } from '../config/types.ts'
-import { configText } from './load.ts'
+import { configText } from './bundle.ts'
 
 t.test('the text of a configuration gives it back, with integers of 64 bits', async (t) => {
   const config: Config = {

@@ -1,0 +1,82 @@
+/** config.json as it stands in a bundle: read and parsed, not checked yet. It is apart from load.ts because the checks take a while to load. */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { type Problem, TsrunError } from '../errors/error.ts'
+import { noBundle, noConfig, refusedConfig, unreadable } from '../errors/wording.config.ts'
+import { errnoNameOf } from '../errors/wording.ts'
+import { parseDocument } from './document.ts'
+
+/** Bytes; a config.json of some 100 KB is already large. */
+export const MAX_SIZE = 16 << 20
+
+/** A configuration that nobody has checked. */
+export interface ReadConfig {
+  /** Frozen. */
+  readonly document: unknown
+  readonly text: string
+  /** Where it comes from, for messages. */
+  readonly file: string
+  /** True when somebody has written `text`, and wants to be told lines of it. */
+  readonly isSource: boolean
+}
+
+/**
+ * Reads the configuration of a bundle.
+ * @param bundle a directory
+ * @param file default: its config.json
+ * @throws TsrunError `bundle` when there is no readable config.json, `config` when it is no JSON
+ */
+export function readConfig(bundle: string, file?: string): ReadConfig {
+  const path = file ?? `${bundle === '/' ? '' : bundle}/config.json`
+  const text = readText(path, file === undefined ? bundle : undefined)
+  const parsed = parseDocument(text)
+  if ('problem' in parsed) throw refusedConfig(path, 'config', [parsed.problem])
+  return { document: parsed.value, text, file: path, isSource: true }
+}
+
+/**
+ * The text of a file.
+ * @param bundle the directory that should hold it, when it is a bundle's
+ * @throws TsrunError `bundle`, `config`
+ */
+export function readText(file: string, bundle?: string): string {
+  try {
+    const bytes = readBounded(file)
+    const text = bytes.toString('utf8')
+    // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
+    if (text.includes('\ufffd') && !isUtf8(bytes)) throw refusedConfig(file, 'config', [NOT_UTF8])
+    return withoutMark(text)
+  } catch (cause) {
+    throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
+  }
+}
+
+const NOT_UTF8: Problem = { pointer: '', message: 'must be UTF-8; it has other bytes' }
+
+const isUtf8 = (bytes: Buffer): boolean => Buffer.compare(Buffer.from(bytes.toString('utf8'), 'utf8'), bytes) === 0
+
+/** Whoever has written the bundle may exchange the file: for a FIFO that nobody writes to, or a file that has no end. */
+function readBounded(file: string): Buffer {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
+    if (stat.size > MAX_SIZE) throw unreadable(file, `it has ${stat.size} bytes, and more than ${MAX_SIZE} are refused`)
+    const bytes = Buffer.allocUnsafe(stat.size)
+    let length = 0
+    for (let read = -1; read !== 0 && length < stat.size; length += read) read = readSync(fd, bytes, length, stat.size - length, length)
+    return bytes.subarray(0, length)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function missing(file: string, bundle: string | undefined, cause: unknown): TsrunError {
+  const errno = errnoNameOf(cause)
+  if (bundle !== undefined && (errno === 'ENOENT' || errno === 'ENOTDIR')) return isDirectory(bundle) ? noConfig(bundle) : noBundle(bundle)
+  return unreadable(file, cause instanceof Error ? cause.message : String(cause), { cause, ...(errno === undefined ? {} : { errno }) })
+}
+
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/** A byte order mark is no part of the text (RFC 8259, section 8.1). */
+const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)
