@@ -34,6 +34,12 @@ export interface Line {
 /** Names the address of what follows. */
 export const label = (name: string): Label => ({ label: name })
 
+/** A NUL-terminated ASCII string. */
+export const ascii = (text: string): Instruction => ({
+  text: `.asciz ${JSON.stringify(text)}`,
+  bytes: () => [...text].map((c) => c.charCodeAt(0)).concat(0)
+})
+
 /** `size` zero bytes for whoever uses the program to fill. */
 export const reserve = (size: number): Instruction => ({ text: `reserve ${size}`, bytes: () => Array.from({ length: size }, () => 0) })
 

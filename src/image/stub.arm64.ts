@@ -26,9 +26,9 @@ import {
   svc,
   tbz
 } from './arm64.ts'
-import { type Instruction, label, type Program } from './assemble.ts'
+import { ascii, type Instruction, label, type Program } from './assemble.ts'
 import { LAST_SIGNAL, RLIMIT_NOFILE, SIG_IGN, StubBit } from './stub-value.ts'
-import { ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
+import { ADDED_VARIABLES, ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
 
 /** x16 and x17 are left out: they are free at every branch that a linker may have extended. */
 const saved = ['x0', 'x1', 'x2', 'x3', 'x8', 'x9', 'x10', 'x11', 'x12', 'x13'] as const
@@ -111,10 +111,10 @@ const directory: Program = [
   label('there')
 ]
 
-/** argc, argv, NULL, envp, NULL, auxv. Behind the last string lies a word of the kernel's, so four bytes can always be read. */
-const environment: Program = [
+/** `above` the buffer: argc, argv, NULL, envp, NULL, auxv. Behind the last string lies a word of the kernel's, so four bytes can always be read. */
+const environment = (above: number): Program => [
   add('x9', 'sp', HALF),
-  add('x9', 'x9', HALF + SAVED_SIZE),
+  add('x9', 'x9', HALF + above),
   ldrX('x0', 'x9'),
   lsl('x0', 'x0', 3),
   addRegister('x9', 'x9', 'x0'),
@@ -131,8 +131,36 @@ const environment: Program = [
   b('envp')
 ]
 
-/** Ends with a jump to the label `entry`. */
-export const program: Program = [
+/** What the variables take on the stack. */
+const ADDED_SIZE = 8 * ADDED_VARIABLES.length
+
+/**
+ * Moves argc, argv and its NULL down, so that there is room for two pointers before envp; libc's own pointer to envp is at `environ`.
+ * sp is where it will be in the end, but for the registers.
+ */
+const added: Program = [
+  add('x9', 'sp', SAVED_SIZE),
+  ldrX('x1', 'x9', ADDED_SIZE),
+  add('x1', 'x1', 2),
+  label('argv'),
+  ldrX('x0', 'x9', ADDED_SIZE),
+  strX('x0', 'x9'),
+  add('x9', 'x9', 8),
+  sub('x1', 'x1', 1),
+  cbnz('x1', 'argv'),
+  adr('x2', 'environ distance'),
+  ldrXLabel('x3', 'environ distance'),
+  addRegister('x2', 'x2', 'x3'),
+  strX('x9', 'x2'),
+  ...ADDED_VARIABLES.flatMap((_, i) => [adr('x0', `variable ${i}`), strX('x0', 'x9', 8 * i)])
+]
+
+/**
+ * Ends with a jump to the label `entry`.
+ * @param adds whether `environ` is known, so that variables can be added
+ */
+export const program = (adds: boolean): Program => [
+  ...(adds ? [sub('sp', 'sp', ADDED_SIZE)] : []),
   sub('sp', 'sp', SAVED_SIZE),
   ...saved.map((register, i) => strX(register, 'sp', 8 * i)),
   sub('sp', 'sp', HALF),
@@ -140,7 +168,7 @@ export const program: Program = [
   ...limit,
   ...signals,
   ...directory,
-  ...environment,
+  ...environment(SAVED_SIZE + (adds ? ADDED_SIZE : 0)),
 
   label('auxv'),
   ldrX('x0', 'x9'),
@@ -156,6 +184,7 @@ export const program: Program = [
   label('leave'),
   add('sp', 'sp', HALF),
   add('sp', 'sp', HALF),
+  ...(adds ? added : []),
   ...saved.map((register, i) => ldrX(register, 'sp', 8 * i)),
   add('sp', 'sp', SAVED_SIZE),
   // The entry may be further away than a branch reaches.
@@ -164,5 +193,7 @@ export const program: Program = [
   addRegister('x16', 'x16', 'x17'),
   br('x16'),
   label('offset'),
-  distance('entry')
+  distance('entry'),
+  ...(adds ? [label('environ distance'), distance('environ')] : []),
+  ...(adds ? ADDED_VARIABLES.flatMap((variable, i) => [label(`variable ${i}`), ascii(variable)]) : [])
 ]

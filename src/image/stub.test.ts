@@ -12,7 +12,7 @@ import { assemble, bytesOf, type Program } from './assemble.ts'
 import { elfHeaders, PT_NOTE } from './elf.ts'
 import { BASE, CODE_OFFSET, PROGRAM_HEADER_SIZE } from './record.ts'
 import { addEntryStub, readStubValue, type StubValue } from './stub.ts'
-import { ENGINE_VARIABLES } from './stub-variables.ts'
+import { ADDED_VARIABLES, ENGINE_VARIABLES } from './stub-variables.ts'
 import * as x64 from './x64.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'stub-'))
@@ -23,9 +23,9 @@ const DUMP_SIZE = 20_480
 /** Some program may reverse the order, and the kernel leaves a gap of up to 8 KiB below the strings. */
 const PADDING = ['A', 'Z'].map((name) => `${name}=${name.repeat(10_000)}`) as [string, string]
 
-/** Writes the start of the initial stack, then 8 bytes with a register that the stub has used, and exits. */
-const dump: Readonly<Record<Architecture, Program>> = {
-  x64: [
+/** Writes the start of the initial stack, then 8 bytes with a register that the stub has used, then the 8 bytes at `environ`, and exits. */
+const dump: Readonly<Record<Architecture, (environ: number) => Program>> = {
+  x64: (environ) => [
     x64.mov('r12', 'rdx'),
     x64.mov('rsi', 'rsp'),
     x64.movImmediate('edi', 1),
@@ -38,11 +38,16 @@ const dump: Readonly<Record<Architecture, Program>> = {
     x64.movImmediate('edx', 8),
     x64.movImmediate('eax', syscallNumber('x64', 'write')),
     x64.syscall,
+    x64.movImmediate('esi', environ),
+    x64.movImmediate('edi', 1),
+    x64.movImmediate('edx', 8),
+    x64.movImmediate('eax', syscallNumber('x64', 'write')),
+    x64.syscall,
     x64.movImmediate('edi', 0),
     x64.movImmediate('eax', syscallNumber('x64', 'exit_group')),
     x64.syscall
   ],
-  arm64: [
+  arm64: (environ) => [
     arm64.add('x12', 'x11', 0),
     arm64.movz('x0', 1),
     arm64.add('x1', 'sp', 0),
@@ -56,6 +61,12 @@ const dump: Readonly<Record<Architecture, Program>> = {
     arm64.movz('x2', 8),
     arm64.movz('x8', syscallNumber('arm64', 'write')),
     arm64.svc,
+    arm64.movz('x0', 1),
+    arm64.movz('x1', environ & 0xffff),
+    arm64.movk('x1', environ >>> 16, 16),
+    arm64.movz('x2', 8),
+    arm64.movz('x8', syscallNumber('arm64', 'write')),
+    arm64.svc,
     arm64.movz('x0', 0),
     arm64.movz('x8', syscallNumber('arm64', 'exit_group')),
     arm64.svc
@@ -63,16 +74,38 @@ const dump: Readonly<Record<Architecture, Program>> = {
 }
 
 /** An executable of `dump`, with a PT_NOTE where images have their stack's header. */
-function dumper(arch: Architecture): Uint8Array {
-  const code = bytesOf(assemble(dump[arch], BASE + CODE_OFFSET))
-  const size = CODE_OFFSET + code.length
+function dumper(arch: Architecture, hasEnviron = false): Uint8Array {
+  const size = CODE_OFFSET + bytesOf(assemble(dump[arch](0), BASE + CODE_OFFSET)).length
   const address = BASE + 0x10_0000 + size
   const headers = elfHeaders(arch, { codeSize: size, dataOffset: size, dataAddress: address, dataFileSize: 0, dataMemorySize: 8 })
   const elf = new Uint8Array(size)
   elf.set(new Uint8Array(headers.buffer))
   new DataView(elf.buffer).setUint32(64 + 2 * PROGRAM_HEADER_SIZE, PT_NOTE, true)
-  elf.set(code, CODE_OFFSET)
-  return elf
+  elf.set(bytesOf(assemble(dump[arch](address), BASE + CODE_OFFSET)), CODE_OFFSET)
+  return hasEnviron ? withSymbol(elf, 'environ', address) : elf
+}
+
+/** The same with a dynamic symbol: names at +0, two symbols at +64, three section headers at +128. */
+function withSymbol(elf: Uint8Array, name: string, address: number): Uint8Array {
+  const start = Math.ceil(elf.length / 8) * 8
+  const out = Buffer.alloc(start + 128 + 3 * 64)
+  out.set(elf)
+  out.write(name, start + 1)
+  const symbol = start + 64 + 24
+  out.writeUInt32LE(1, symbol)
+  out.writeUInt16LE(1, symbol + 6)
+  out.writeBigUInt64LE(BigInt(address), symbol + 8)
+  out.writeBigUInt64LE(BigInt(start + 128), 40)
+  out.writeUInt16LE(3, 60)
+  const section = (index: number, type: number, offset: number, size: number, link: number): void => {
+    out.writeUInt32LE(type, start + 128 + 64 * index + 4)
+    out.writeBigUInt64LE(BigInt(offset), start + 128 + 64 * index + 24)
+    out.writeBigUInt64LE(BigInt(size), start + 128 + 64 * index + 32)
+    out.writeUInt32LE(link, start + 128 + 64 * index + 40)
+  }
+  section(1, 11, start + 64, 48, 2)
+  section(2, 3, start, 64, 0)
+  return out
 }
 
 /** The value of AT_FLAGS on a stack of: argc, argv, NULL, envp, NULL, auxv. */
@@ -109,7 +142,7 @@ for (const arch of ['x64', 'arm64'] as const)
     const run = (change: string, ...env: string[]) => runAfter(change, emulate(arch, path), [PADDING[0], ...env, PADDING[1]])
     const before = run(':', ...VARIABLES)
     t.equal(flagsOf(before), 0n, 'the kernel leaves AT_FLAGS empty')
-    t.equal(before.length, DUMP_SIZE + 8)
+    t.equal(before.length, DUMP_SIZE + 16)
     for (const variable of VARIABLES) t.ok(before.includes(`\0${variable}\0`), variable)
     writeFileSync(path, addEntryStub(dumper(arch)), { mode: 0o755 })
     for (const [change, expected] of CHANGES) {
@@ -123,6 +156,38 @@ for (const arch of ['x64', 'arm64'] as const)
       }
     }
   })
+
+for (const arch of ['x64', 'arm64'] as const)
+  t.test(`a program for ${arch} whose environ is known gets more variables`, { skip: cannotRun(arch) }, async (t) => {
+    const path = join(directory, `environ-${arch}`)
+    const run = (...args: string[]) => runAfter(':', [...emulate(arch, path), ...args], [...PADDING])
+    for (const args of [[], ['a'], ['a', 'b', 'c']]) {
+      writeFileSync(path, dumper(arch, true), { mode: 0o755 })
+      const before = run(...args)
+      writeFileSync(path, addEntryStub(dumper(arch, true)), { mode: 0o755 })
+      const after = run(...args)
+      const envp = 8 * (args.length + 3)
+      t.equal(after.readBigUInt64LE(0), BigInt(args.length + 1), 'argc')
+      for (let at = 8; at < envp; at += 8) t.equal(after.readBigUInt64LE(at) === 0n, at === envp - 8, 'argv, and its end')
+      t.ok(after.readBigUInt64LE(envp) < after.readBigUInt64LE(envp + 8), 'two more variables')
+      t.ok(after.readBigUInt64LE(envp + 8) < BigInt(BASE + 0x100_0000), 'in the stub')
+      t.not(after.readBigUInt64LE(envp + 16), 0n)
+      t.equal(after.readBigUInt64LE(envp + 32), 0n, 'those of the caller, and the end')
+      t.same(after.subarray(DUMP_SIZE, DUMP_SIZE + 8), before.subarray(DUMP_SIZE, DUMP_SIZE + 8), 'registers are as they were')
+      t.equal(before.readBigUInt64LE(DUMP_SIZE + 8), 0n)
+      t.not(after.readBigUInt64LE(DUMP_SIZE + 8), 0n, 'environ is set')
+      t.equal(readStubValue(flagsOf(after)!).present, true)
+    }
+  })
+
+t.test('the engine that runs this test sees the variables', async (t) => {
+  const path = join(directory, 'engine')
+  writeFileSync(path, addEntryStub(readFileSync(process.execPath)), { mode: 0o755 })
+  const script = 'console.log(JSON.stringify([process.env, process.argv.slice(1)]))'
+  const [env, args] = JSON.parse(runAfter(':', [path, '-e', script, 'a', 'b'], ['A=1']).toString())
+  t.same(env, { ...Object.fromEntries(ADDED_VARIABLES.map((variable) => variable.split('='))), A: '1' })
+  t.same(args, ['a', 'b'])
+})
 
 t.test('the engine that runs this test finds it through getauxval', async (t) => {
   const path = join(directory, 'engine')

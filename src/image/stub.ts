@@ -5,6 +5,8 @@
  *   others before JavaScript can look; yet a container inherits what the *caller* had.
  * - It empties the variables by which the engine is told to do something else (stub-variables.ts). They stay in their places, with an
  *   empty name: envp cannot get shorter, since libc finds the auxiliary vector behind it.
+ * - It adds variables by which the engine starts faster, before the others, and tells libc where the environment begins now. That takes an
+ *   executable in which `environ` has a fixed place; in others nothing is added.
  * - It leaves a working directory that has no path any more, in which Bun refuses to start.
  *
  * The entry point of our executable leads to a few dozen instructions that ask the kernel for all this, and keep it where nothing else
@@ -15,6 +17,7 @@
  */
 import type { Architecture } from '../abi/syscalls.ts'
 import { assemble, bytesOf, type Line, type Program } from './assemble.ts'
+import { dynamicSymbol } from './dynamic.ts'
 import { ELF_MAGIC, ET_DYN, ET_EXEC, MACHINE, PF_R, PF_X, PT_LOAD, PT_NOTE } from './elf.ts'
 import { ELF_HEADER_SIZE, PAGE_SIZE, PROGRAM_HEADER_SIZE } from './record.ts'
 import { program as arm64 } from './stub.arm64.ts'
@@ -22,11 +25,14 @@ import { program as x64 } from './stub.x64.ts'
 
 export { readStubValue, type StubValue } from './stub-value.ts'
 
-const programs: Readonly<Record<Architecture, Program>> = { x64, arm64 }
+const programs: Readonly<Record<Architecture, (adds: boolean) => Program>> = { x64, arm64 }
 
-/** The stub for `arch` line by line, when it lies at `address` and goes on at `entry`. */
-export const stubListing = (arch: Architecture, address: number, entry: number): readonly Line[] =>
-  assemble(programs[arch], address, { entry })
+/**
+ * The stub for `arch` line by line, when it lies at `address` and goes on at `entry`.
+ * @param environ where libc has its pointer to the environment; undefined: no variables are added
+ */
+export const stubListing = (arch: Architecture, address: number, entry: number, environ: number | undefined): readonly Line[] =>
+  assemble(programs[arch](environ !== undefined), address, { entry, ...(environ === undefined ? {} : { environ }) })
 
 /**
  * A copy of the executable `elf` with the stub at its end and its entry pointing there. Nothing that was in the file moves.
@@ -40,7 +46,7 @@ export function addEntryStub(elf: Uint8Array): Uint8Array {
   const headers = programHeaders(source)
   const address = align(Math.max(...headers.filter(isLoad).map(endOf)), PAGE_SIZE[arch])
   const offset = align(elf.length, PAGE_SIZE[arch])
-  const stub = bytesOf(stubListing(arch, address, Number(source.getBigUint64(24, true))))
+  const stub = bytesOf(stubListing(arch, address, Number(source.getBigUint64(24, true)), dynamicSymbol(elf, 'environ')))
   const out = new Uint8Array(offset + stub.length)
   out.set(elf)
   out.set(stub, offset)

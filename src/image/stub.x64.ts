@@ -1,9 +1,10 @@
 /** The entry stub for x86-64; stub.ts says what it is for. Entered with rsp at argc, and with registers that it must not change. */
 import { syscallNumber } from '../abi/syscalls.ts'
-import { label, type Program } from './assemble.ts'
+import { ascii, label, type Program } from './assemble.ts'
 import { LAST_SIGNAL, RLIMIT_NOFILE, SIG_IGN, StubBit } from './stub-value.ts'
-import { ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
+import { ADDED_VARIABLES, ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
 import {
+  absolute,
   add,
   at,
   cmp,
@@ -115,10 +116,35 @@ const environment: Program = [
   jmp('envp')
 ]
 
-/** Ends with a jump to the label `entry`. */
-export const program: Program = [
-  ...saved.map(push),
+/** What the variables take on the stack. */
+const ADDED_SIZE = 8 * ADDED_VARIABLES.length
+
+/**
+ * Moves argc, argv and its NULL down, so that there is room for two pointers before envp; libc's own pointer to envp is at `environ`.
+ * rsp is where it will be in the end, but for the registers.
+ */
+const added: Program = [
   lea('rbx', at('rsp', 8 * saved.length)),
+  load('rcx', at('rbx', ADDED_SIZE)),
+  add('rcx', 2),
+  label('argv'),
+  load('rax', at('rbx', ADDED_SIZE)),
+  store(at('rbx'), 'rax'),
+  add('rbx', 8),
+  sub('rcx', 1),
+  jcc('ne', 'argv'),
+  store(absolute('environ'), 'rbx'),
+  ...ADDED_VARIABLES.flatMap((_, i) => [movImmediate('eax', `variable ${i}`), store(at('rbx', 8 * i), 'rax')])
+]
+
+/**
+ * Ends with a jump to the label `entry`.
+ * @param adds whether `environ` is known, so that variables can be added
+ */
+export const program = (adds: boolean): Program => [
+  ...(adds ? [sub('rsp', ADDED_SIZE)] : []),
+  ...saved.map(push),
+  lea('rbx', at('rsp', 8 * saved.length + (adds ? ADDED_SIZE : 0))),
   sub('rsp', BUFFER_SIZE),
   ...limit,
   ...signals,
@@ -139,6 +165,8 @@ export const program: Program = [
 
   label('leave'),
   add('rsp', BUFFER_SIZE),
+  ...(adds ? added : []),
   ...saved.toReversed().map(pop),
-  jmp('entry')
+  jmp('entry'),
+  ...(adds ? ADDED_VARIABLES.flatMap((variable, i) => [label(`variable ${i}`), ascii(variable)]) : [])
 ]
