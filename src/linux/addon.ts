@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, readlinkSync, type Stats, statSync, writeSync } from 'node:fs'
 import { TsrunError } from '../errors/error.ts'
+import { O_TMPFILE_BIT } from './constants.ts'
 
 /** A C function bound by koffi; `async` runs it on a thread of the engine's pool. */
 export interface NativeFunction {
@@ -77,39 +78,34 @@ export function openTrusted(directory: string, name: string, owners: readonly nu
   return undefined
 }
 
-/** The two functions that put the embedded copy in a memfd. Bun's own FFI binds them; it knows neither async calls nor errno. */
-interface MemfdFunctions {
-  memfd_create(name: Uint8Array, flags: number): number
-  fcntl(fd: number, command: number, argument: number): number
-}
+/** Where a file without a name can be made, most likely in memory; some of them may be mounted noexec. */
+const PLACES = ['/dev/shm', '/run', '/tmp', '/var/tmp']
 
-/** Bun would unpack the addon to a path in /tmp that can be guessed, and load it from there. A sealed memfd is out of anybody's reach. */
-function fromMemory(path: string): Koffi {
-  const { memfd_create, fcntl } = bunFunctions()
-  // MFD_CLOEXEC | MFD_ALLOW_SEALING; it is mapped, not executed, so MFD_NOEXEC_SEAL may be added where a kernel demands it.
-  const name = new TextEncoder().encode('koffi.node\0')
-  let fd = memfd_create(name, 3)
-  if (fd < 0) fd = memfd_create(name, 3 | 8)
-  if (fd < 0)
-    throw new TsrunError('system', 'cannot load koffi: no memory file for it, and no trustworthy "koffi.node" beside the executable')
-  const addon = readFileSync(path)
-  for (let written = 0; written < addon.length; ) written += writeSync(fd, addon, written)
-  // F_ADD_SEALS: F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
-  fcntl(fd, 1033, 15)
-  return dlopenFd(fd)
-}
-
-function bunFunctions(): MemfdFunctions {
-  // biome-ignore lint/suspicious/noExplicitAny: a module of Bun, whose types we do not depend on
-  const { dlopen: open } = (process as any).getBuiltinModule('bun:ffi')
-  const prototypes = {
-    memfd_create: { args: ['ptr', 'u32'], returns: 'i32' },
-    fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' }
+/** Bun would unpack the addon to a path in /tmp that can be guessed, and load it from there. A file that has no name is out of anybody's reach. */
+function fromMemory(embedded: string): Koffi {
+  const addon = readFileSync(embedded)
+  const executable = readlinkSync('/proc/self/exe')
+  let cause: unknown
+  for (const directory of [...PLACES, executable.slice(0, executable.lastIndexOf('/'))]) {
+    try {
+      return dlopenFd(unnamedFile(directory, addon))
+    } catch (error) {
+      cause = error
+    }
   }
+  const why = 'no place for it in memory, and no trustworthy "koffi.node" beside the executable'
+  throw new TsrunError('system', `cannot load koffi: ${why}`, { cause })
+}
+
+/** A file with this content; the caller closes it. It is opened anew, so that nobody holds it for writing. */
+function unnamedFile(directory: string, content: Uint8Array): number {
+  const { O_DIRECTORY, O_RDWR, O_RDONLY } = constants
+  const writable = openSync(directory, O_TMPFILE_BIT | O_DIRECTORY | O_RDWR, 0o400)
   try {
-    return open('libc.so.6', prototypes).symbols
-  } catch {
-    return open('libc.so', prototypes).symbols
+    for (let written = 0; written < content.length; ) written += writeSync(writable, content, written)
+    return openSync(`/proc/self/fd/${writable}`, O_RDONLY)
+  } finally {
+    closeSync(writable)
   }
 }
 
