@@ -135,11 +135,8 @@ async function offers(place: Place, current: string, containers: Containers): Pr
   const positional = command.positionals[index]?.name
   if (positional === 'shell') return Object.keys(scripts).map((word) => ({ word, what: `script for ${word}` }))
   if (positional === 'signal') return Object.keys(signalNumbers).map((name) => ({ word: name.slice(3), what: '' }))
-  return positional === 'container-id' && !MAKES.includes(command) ? containers(root) : []
+  return positional === 'container-id' && command.makes !== true ? containers(root) : []
 }
-
-/** Their containers do not exist yet. */
-const MAKES: readonly Command[] = [table.create, table.run, table.restore]
 
 const commandsOf = (helps: boolean): readonly Candidate[] => [
   ...Object.entries(table).map(([word, { summary }]) => ({ word, what: summary })),

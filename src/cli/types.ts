@@ -40,6 +40,8 @@ export interface Command {
   /** More than one line, for its own help page. */
   readonly description?: string
   readonly positionals: readonly Positional[]
+  /** Its container does not exist yet. */
+  readonly makes?: true
   /** Options end at the first positional: what follows belongs to somebody else, such as the process of `exec`. */
   readonly stops?: true
   readonly flags: readonly Flag[]

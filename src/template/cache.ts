@@ -25,7 +25,7 @@ export function recall(key: string, directory: string | undefined): Template | u
   if (known !== undefined) return { ...known, image: known.image.slice() }
   const identity = directory === undefined ? undefined : executable()
   if (identity === undefined) return undefined
-  const bytes = readOwn(pathOf(key, directory!), HEADER_SIZE, MAX_SIZE)
+  const bytes = readOwn(pathOf(key, identity, directory!), HEADER_SIZE, MAX_SIZE)
   return bytes && unpackTemplate(bytes, key, identity, checksum)
 }
 
@@ -37,14 +37,16 @@ export function keep(template: Template, directory: string | undefined, debug: (
   if (identity === undefined) return
   try {
     const why = unsafe(directory!)
-    if (why === undefined) keepOwn(directory!, pathOf(template.key, directory!), packTemplate(template, identity, checksum))
+    if (why === undefined) keepOwn(directory!, pathOf(template.key, identity, directory!), packTemplate(template, identity, checksum))
     else debug(`not keeping a program in "${directory}": ${why}`)
   } catch (error) {
     debug(`not keeping a program in "${directory}": ${String(error)}`)
   }
 }
 
-const pathOf = (key: string, directory: string): string => `${directory}/${fingerprint(key)}.image`
+/** Two executables do not take their places from each other. */
+const pathOf = (key: string, identity: Uint32Array, directory: string): string =>
+  `${directory}/${fingerprint(`${identity.join()} ${key}`)}.image`
 
 /** What tells this executable from any other; undefined where the code does not lie in one file. */
 const executable = (): Uint32Array | undefined => (isBuilt() ? statusOfTarget('/proc/self/exe')?.identity() : undefined)
