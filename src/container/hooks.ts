@@ -18,6 +18,7 @@ import { poll, pollAsync, readMessage, socketpairSeqpacket } from '../linux/sock
 import { spawnImage } from '../linux/spawn.ts'
 import { compileHook, type HookFacts, type HookProcess } from '../plan/hook.ts'
 import { listens } from '../plan/listener.ts'
+import type { Message } from '../plan/protocol.ts'
 import type { Plan } from '../plan/step.ts'
 import type { NotifyingProcess } from '../seccomp/notify.ts'
 import { type Interrupt, uninterrupted } from './interrupt.ts'
@@ -97,7 +98,7 @@ export async function runHook(
   })
   const finished = await untilEnd(started, hook.timeout, interrupt)
   interrupt.check()
-  const unstarted = await startFailure(started.sync.fd, plan)
+  const unstarted = await startFailure(started, plan)
   if (unstarted !== undefined && !finished.timedOut) throw hookFailed({ kind, index, how: unstarted })
   const how = howItFailed(finished, hook)
   if (how !== undefined) throw hookFailed({ kind, index, how, output: finished.output })
@@ -125,6 +126,8 @@ interface StartedHook extends Disposable {
   readonly pid: number
   readonly pidfd: OwnedFd
   readonly sync: OwnedFd
+  /** What it has said already. */
+  readonly early: Message[]
   readonly stdout: OwnedFd
   readonly stderr: OwnedFd
 }
@@ -149,13 +152,14 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
     } finally {
       for (const fd of [stdoutEnd, stderrEnd, syncEnd, listenerEnd]) fd?.[Symbol.dispose]()
     }
-    const pid = await hookPidOf(spawned, plan, sync.fd)
+    const { pid, early } = await hookOf(spawned, plan, sync.fd)
     const pidfd = pidfdOpen(pid)
     ours.push(pidfd)
+    const started = { pid, pidfd, sync, early, stdout, stderr, [Symbol.dispose]: close }
     if (place.as !== undefined && listens(place.as.facts)) {
-      await passListener({ pid, pidfd: pidfd.fd, state: JSON.parse(state) }, place.as.config, plan, sync.fd, listener?.fd)
+      await passListener({ pid, pidfd: pidfd.fd, state: JSON.parse(state) }, place.as.config, plan, started, listener?.fd)
     }
-    return { pid, pidfd, sync, stdout, stderr, [Symbol.dispose]: close }
+    return started
   } catch (cause) {
     close()
     throw cause
@@ -175,27 +179,43 @@ function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Recor
   })
 }
 
-/** A hook that joins a pid namespace is cloned by the spawned process, which tells its pid and ends. */
-async function hookPidOf(spawned: number, plan: Plan, sync: number): Promise<number> {
-  if (!plan.steps.some((step) => step.call === 'clone')) return spawned
-  const message = await nextMessage(sync, uninterrupted)
-  waitPid(spawned, { hang: true })
-  if (message?.kind === 'initPid') return message.value
-  throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+/**
+ * A hook that joins a pid namespace is cloned by the spawned process, which tells its pid and ends. The hook runs at once and may be faster: what it
+ * says before its pid is known is kept, and not taken for the word of the spawned process. Without a pid it would stay our zombie, and with it init,
+ * which the kernel lets end after all others of its namespace.
+ */
+async function hookOf(spawned: number, plan: Plan, sync: number): Promise<Pick<StartedHook, 'pid' | 'early'>> {
+  const cloned = plan.steps.findIndex(({ call }) => call === 'clone')
+  const early: Message[] = []
+  if (cloned < 0) return { pid: spawned, early }
+  for (;;) {
+    const message = await nextMessage(sync, uninterrupted)
+    if (message === undefined || message.kind === 'initPid' || (message.kind === 'failed' && message.step <= cloned)) {
+      waitPid(spawned, { hang: true })
+      if (message?.kind === 'initPid') return { pid: message.value, early }
+      throw unborn(message, plan)
+    }
+    early.push(message)
+  }
 }
+
+const unborn = (message: Message | undefined, plan: Plan): Error =>
+  new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+
+const nextOf = async ({ early, sync }: Pick<StartedHook, 'early' | 'sync'>): Promise<Message | undefined> =>
+  early.shift() ?? (await nextMessage(sync.fd, uninterrupted))
 
 /** The filter of the container's process notifies: of the hook, too. */
 async function passListener(
   process: NotifyingProcess & { readonly pidfd: number },
   config: Config,
   plan: Plan,
-  sync: number,
+  hook: Pick<StartedHook, 'early' | 'sync'>,
   socket: number | undefined
 ): Promise<void> {
-  const message = await nextMessage(sync, uninterrupted)
+  const message = await nextOf(hook)
   try {
-    if (message?.kind !== 'listener')
-      throw new Error(message?.kind === 'failed' ? describe(plan, message.step, message.errno) : 'the program of the hook was killed')
+    if (message?.kind !== 'listener') throw unborn(message, plan)
     const [{ passOn }, { seccompOf }] = await Promise.all([import('../seccomp/notify.ts'), import('../config/annotations.ts')])
     passOn(socket === undefined ? { number: message.value } : { socket }, seccompOf(config) ?? {}, process)
   } catch (cause) {
@@ -203,7 +223,7 @@ async function passListener(
     waitPid(process.pid, { hang: true })
     throw cause
   }
-  answer(sync)
+  answer(hook.sync.fd)
 }
 
 const describe = (plan: Plan, step: number, errno: number): string =>
@@ -266,8 +286,8 @@ function killGroup(pid: number): void {
 }
 
 /** Why the hook was not executed; undefined when it was. */
-async function startFailure(sync: number, plan: Plan): Promise<string | undefined> {
-  const message = await nextMessage(sync, uninterrupted)
+async function startFailure(hook: StartedHook, plan: Plan): Promise<string | undefined> {
+  const message = await nextOf(hook)
   return message?.kind === 'failed' ? describe(plan, message.step, message.errno) : undefined
 }
 
