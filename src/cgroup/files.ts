@@ -8,7 +8,8 @@ const O_WRONLY = 1
 export function errnoOf(cause: unknown): ErrnoName {
   const code = (cause as { code?: unknown } | null)?.code
   if (typeof code !== 'string') throw cause
-  return code as ErrnoName
+  // libuv's name for the same number.
+  return code === 'ENOTSUP' ? 'EOPNOTSUPP' : (code as ErrnoName)
 }
 
 /**

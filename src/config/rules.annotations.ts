@@ -56,8 +56,24 @@ function isFilter(config: Pick<Config, 'annotations'>): boolean {
   }
 }
 
-/** Annotations that another runtime would act on. */
-export const ignoredAnnotations = ({ annotations = {} }: Pick<Config, 'annotations'>): readonly Problem[] =>
-  knownAnnotations
-    .filter(({ acts, key }) => !acts && Object.hasOwn(annotations, key))
+/** Annotations that another runtime would act on, and those for which there is nothing to act on. */
+export function ignoredAnnotations(config: Pick<Config, 'annotations' | 'linux'>): readonly Problem[] {
+  const { annotations } = config
+  if (annotations === undefined) return []
+  const idle = Object.entries(IDLE).map(([key, why]) => ({ key, says: why(config) }))
+  return [...knownAnnotations.filter(({ acts }) => !acts), ...idle]
+    .filter(({ key, says }) => says !== undefined && Object.hasOwn(annotations, key))
     .map(({ key, says }) => ({ pointer: pointer('annotations', key), message: `ignoring the annotation ${show(key)}: ${says}` }))
+}
+
+/** Why an annotation has no effect on a config; undefined when it has. */
+const IDLE: Readonly<Record<string, (config: Pick<Config, 'linux'>) => string | undefined>> = {
+  [TIMENS_OFFSET]: ({ linux }) => {
+    if (linux?.timeOffsets !== undefined) return 'linux.timeOffsets is given'
+    return linux?.namespaces?.some(({ type, path }) => type === 'time' && !path) ? undefined : 'the container has no new time namespace'
+  },
+  [SECCOMP_RECEIVER]: ({ linux }) => {
+    if (linux?.seccomp === undefined) return 'there is no linux.seccomp'
+    return linux.seccomp.listenerPath ? 'linux.seccomp.listenerPath is given' : undefined
+  }
+}

@@ -44,6 +44,24 @@ t.test('mappings of a namespace that is joined', async (t) => {
   ])
 })
 
+t.test('annotations without an effect, here or for this container', async (t) => {
+  const at = (...keys: string[]) => keys.map((key) => `/annotations/${key}`)
+  t.strictSame(pointers({ annotations: { 'run.oci.handler': 'krun' } }), at('run.oci.handler'))
+  t.strictSame(pointers({ annotations: { 'run.oci.timens_offset': 'boottime 1 0' } }), at('run.oci.timens_offset'), 'no time namespace')
+  const linux = { ...minimal.linux, namespaces: [{ type: 'time' as const }] }
+  t.strictSame(pointers({ annotations: { 'run.oci.timens_offset': 'boottime 1 0' }, linux }), [])
+  t.strictSame(
+    pointers({ annotations: { 'run.oci.timens_offset': 'boottime 1 0' }, linux: { ...linux, timeOffsets: {} } }),
+    at('run.oci.timens_offset'),
+    'the offsets of the specification count'
+  )
+  t.strictSame(pointers({ annotations: { 'run.oci.seccomp.receiver': '/l' } }), at('run.oci.seccomp.receiver'), 'no profile')
+  const seccomp = { defaultAction: 'SCMP_ACT_ALLOW' as const }
+  t.strictSame(pointers({ annotations: { 'run.oci.seccomp.receiver': '/l' }, linux: { seccomp } }), [])
+  const listening = { seccomp: { ...seccomp, listenerPath: '/m' } }
+  t.strictSame(pointers({ annotations: { 'run.oci.seccomp.receiver': '/l' }, linux: listening }), at('run.oci.seccomp.receiver'))
+})
+
 t.test('misspelt names, but not names that are only unknown', async (t) => {
   t.match(warnings({ ...minimal, hostnam: 'x', 'com.example': 1 } as Config), [
     { pointer: '/hostnam', message: 'ignoring the unknown property "hostnam" (did you mean "hostname"?)' }

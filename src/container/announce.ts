@@ -2,6 +2,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { annotatedPath, PIDFD_RECEIVER } from '../config/annotations.ts'
+import { pointer } from '../config/pointer.ts'
 import { systemError } from '../errors/wording.ts'
 import { connectUnix, sendFd } from '../linux/socket.ts'
 import type { Constructed } from './construct.ts'
@@ -14,7 +15,7 @@ export function announce({ directory, record, config, init }: Constructed, { pid
   writeRecord(directory, record)
   if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, init.pidfd.fd, 'standard')
   const receiver = annotatedPath(config, PIDFD_RECEIVER)
-  if (receiver !== undefined) sendPidfd(receiver, init.pidfd.fd, 'standard')
+  if (receiver !== undefined) sendPidfd(receiver, init.pidfd.fd, 'standard', pointer('annotations', PIDFD_RECEIVER))
   if (pidFile === undefined) return
   writePidFile(pidFile, init.pid)
   work.undo.add(`remove the pid file ${JSON.stringify(pidFile)}`, () => rmSync(pidFile, { force: true }))
@@ -31,8 +32,15 @@ export function writePidFile(path: string, pid: number): void {
   }
 }
 
-/** @param kind runc's name for the way in which the process was made: `standard` for init, `setns` for a process of `exec` */
-export function sendPidfd(path: string, pidfd: number, kind: 'standard' | 'setns'): void {
-  using socket = connectUnix(path)
-  sendFd(socket.fd, pidfd, Buffer.from(kind))
+/**
+ * @param kind runc's name for the way in which the process was made: `standard` for init, `setns` for a process of `exec`
+ * @param pointer of what names the path, when that is in the configuration
+ */
+export function sendPidfd(path: string, pidfd: number, kind: 'standard' | 'setns', pointer?: string): void {
+  try {
+    using socket = connectUnix(path)
+    sendFd(socket.fd, pidfd, Buffer.from(kind))
+  } catch (cause) {
+    throw systemError(`send the pidfd to ${JSON.stringify(path)}`, cause, pointer === undefined ? {} : { pointer })
+  }
 }

@@ -8,8 +8,9 @@ import { constants, openSync, writeSync } from 'node:fs'
 import { errnoName, errnoText } from '../abi/errno.ts'
 import { signalName, signalNumbers } from '../abi/signals.ts'
 import { annotatedPath, HOOKS_STDERR, HOOKS_STDOUT } from '../config/annotations.ts'
+import { pointer } from '../config/pointer.ts'
 import type { Config, Hook, Hooks } from '../config/types.ts'
-import { hookFailed, ranPastTimeout } from '../errors/wording.hooks.ts'
+import { hookFailed, noHookOutput, ranPastTimeout } from '../errors/wording.hooks.ts'
 import { encode } from '../image/encode.ts'
 import { type OwnedFd, own, ownResult } from '../linux/fd.ts'
 import { architecture, check, syscall } from '../linux/ffi.ts'
@@ -93,7 +94,9 @@ export async function runHook(
   interrupt: Interrupt
 ): Promise<void> {
   const plan = compileHook(hook, hookFacts(kind, index, place))
-  using started = await startHook(plan, state, place).catch((cause: Error) => {
+  using out = openOutput(place.output?.stdout, HOOKS_STDOUT)
+  using err = openOutput(place.output?.stderr, HOOKS_STDERR)
+  using started = await startHook(plan, state, place, [out, err]).catch((cause: Error) => {
     throw hookFailed({ kind, index, how: cause.message })
   })
   const finished = await untilEnd(started, hook.timeout, interrupt)
@@ -132,7 +135,13 @@ interface StartedHook extends Disposable {
   readonly stderr: OwnedFd
 }
 
-async function startHook(plan: Plan, state: string, place: HookPlace): Promise<StartedHook> {
+/** @param output where it writes instead of into our pipes; stays the caller's */
+async function startHook(
+  plan: Plan,
+  state: string,
+  place: HookPlace,
+  [out, err]: readonly [OwnedFd | undefined, OwnedFd | undefined]
+): Promise<StartedHook> {
   using stdin = stateFile(state)
   const [stdout, stdoutEnd] = pipe()
   const [stderr, stderrEnd] = pipe()
@@ -146,8 +155,6 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
     let spawned: number
     try {
       const named = { sync: syncEnd.fd, init: place.init?.pidfd, listener: listenerEnd?.fd }
-      using out = openOutput(place.output?.stdout)
-      using err = openOutput(place.output?.stderr)
       spawned = spawnHook(plan, [stdin.fd, (out ?? stdoutEnd).fd, (err ?? stderrEnd).fd], named)
     } finally {
       for (const fd of [stdoutEnd, stderrEnd, syncEnd, listenerEnd]) fd?.[Symbol.dispose]()
@@ -166,8 +173,15 @@ async function startHook(plan: Plan, state: string, place: HookPlace): Promise<S
   }
 }
 
-const openOutput = (path: string | undefined): OwnedFd | undefined =>
-  path === undefined ? undefined : own(openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600))
+/** @param key of the annotation that names it */
+function openOutput(path: string | undefined, key: string): OwnedFd | undefined {
+  if (path === undefined) return undefined
+  try {
+    return own(openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600))
+  } catch (cause) {
+    throw noHookOutput(path, cause, pointer('annotations', key))
+  }
+}
 
 function spawnHook(plan: Plan, streams: readonly number[], named: Readonly<Record<string, number | undefined>>): number {
   const passed = plan.fds.map(({ name, fd }) => ({ from: named[name]!, to: fd }))

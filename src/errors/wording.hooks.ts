@@ -1,5 +1,6 @@
 /** The sentences about hooks. */
 import { TsrunError } from './error.ts'
+import { errnoNameOf, reasonOf } from './wording.ts'
 
 /** What is known of a hook that failed. */
 export interface HookFailure {
@@ -16,6 +17,16 @@ export function hookFailed({ kind, index, how, output }: HookFailure): TsrunErro
   const wrote = output === undefined ? '' : `, stdout: ${output.stdout}, stderr: ${output.stderr}`
   const pointer = `/hooks/${kind}/${index}`
   return new TsrunError('hook', `error running ${kind} hook #${index}: ${how}${wrote} [${pointer}]`, { pointer })
+}
+
+/** @param pointer of the annotation that names the file */
+export function noHookOutput(path: string, cause: unknown, pointer: string): TsrunError {
+  const errno = errnoNameOf(cause)
+  return new TsrunError('hook', `cannot open ${JSON.stringify(path)} for the output of hooks: ${reasonOf(cause)} [${pointer}]`, {
+    pointer,
+    cause,
+    ...(errno === undefined ? {} : { errno })
+  })
 }
 
 /** @param seconds the hook's own limit */

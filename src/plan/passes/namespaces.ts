@@ -12,7 +12,7 @@ import {
   type NamespaceType
 } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
-import { annotatedOffsets } from '../../config/annotations.ts'
+import { annotatedOffsets, TIMENS_OFFSET } from '../../config/annotations.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
@@ -105,7 +105,7 @@ export const timeNamespace: Pass = (input) => {
   const lines = offsetLines(input)
   if (lines === '') return [unshare]
   const says = 'write the clock offsets'
-  const at = '/linux/timeOffsets'
+  const at = input.config.linux?.timeOffsets === undefined ? `/annotations/${TIMENS_OFFSET}` : '/linux/timeOffsets'
   return [
     unshare,
     // Becoming uid 0 has made the process undumpable, and its /proc files root's.

@@ -1,5 +1,6 @@
 /** `linux.seccomp`: the filter, which the runtime has compiled, is loaded as the last thing before execve; one that notifies, before `ready`. */
 import { SECCOMP_SET_MODE_FILTER, SOCK_FILTER_SIZE } from '../../abi/seccomp.ts'
+import { annotatedPath, SECCOMP_BPF_DATA } from '../../config/annotations.ts'
 import { TsrunError } from '../../errors/error.ts'
 import { notifiesOfSendmsg } from '../../errors/wording.plan.ts'
 import { fdNumber, type ProcessInput, type ProcessPass } from '../input.ts'
@@ -11,6 +12,10 @@ import { CAP_SYS_ADMIN, capabilitySets, keepsAdmin } from './identity.ts'
 import { ask } from './sync.ts'
 
 const AT = '/linux/seccomp'
+
+/** Where the filter comes from. */
+const place = ({ config }: ProcessInput): string =>
+  annotatedPath(config, SECCOMP_BPF_DATA) === undefined ? AT : `/annotations/${SECCOMP_BPF_DATA}`
 
 /** struct sock_fprog of seccomp(2). */
 function program(filter: Uint8Array) {
@@ -29,7 +34,7 @@ function load(input: ProcessInput, save?: Slot, then: readonly Step[] = []): Ste
     call: 'seccomp',
     args: [SECCOMP_SET_MODE_FILTER, flags, program(filter)],
     ...(save === undefined ? {} : { save }),
-    pointer: AT,
+    pointer: place(input),
     says: 'load the seccomp filter'
   }
   if (!keepsAdmin(input)) return [load, ...then]
