@@ -11,6 +11,7 @@ import { callerLimits } from '../linux/process.ts'
 import type { HostFacts, ProcessFacts } from '../plan/facts.ts'
 import { directoryOf } from '../plan/paths.ts'
 import { leavesShared } from '../plan/propagation.ts'
+import { cachedSeccomp } from '../seccomp/cached.ts'
 import { danglingPaths } from './dangling.ts'
 import { findHome } from './home.ts'
 import { mountPointOf, mountPoints } from './mountinfo.ts'
@@ -99,7 +100,7 @@ async function refuseMissingModules({ process }: Config): Promise<void> {
   checkLabels(process)
 }
 
-/** What reads the cache is imported only for containers that have a profile, and what compiles only for profiles that are not in it. */
+/** What compiles is imported only for profiles that are not in the cache. */
 async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promise<HostFacts['seccomp']> {
   const filter = filterOf(config)
   if (filter !== undefined) return { filter, flags: 0 }
@@ -107,7 +108,6 @@ async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promi
   if (profile === undefined) return undefined
   const failUnknown = isAnnotated(config, SECCOMP_FAIL_UNKNOWN)
   const directory = cacheDirectory()
-  const { cachedSeccomp } = await import('../seccomp/cached.ts')
   const known = directory === undefined || failUnknown ? undefined : cachedSeccomp(profile, architecture, directory)
   const options = { arch: architecture, cacheDirectory: directory, failUnknown, log }
   const { program, flags, listener } = known ?? (await import('../seccomp/compile.ts')).compileSeccomp(profile, options)
