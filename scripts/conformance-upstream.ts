@@ -3,7 +3,7 @@
  *
  * DIR is a checkout in which they are already built (`make runtimetest validation-executables`); nothing of it is part of this repository.
  * What fails is run with a runtime to compare with as well: an assertion that fails there, too, is the machine's or the program's own;
- * what only the runtime under test fails is its own, and makes the exit status 1.
+ * what only the runtime under test fails is its own, and makes the exit status 1. Causes that are known stand beside them (upstream-causes.ts).
  *
  *     --baseline PATH    the runtime to compare with (runc)
  *     --only NAME        programs whose names contain NAME (may be repeated)
@@ -14,6 +14,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { CAUSES } from './upstream-causes.ts'
 
 const PROGRAM_TIMEOUT_MS = 90_000
 const TRIES = 3
@@ -131,7 +132,8 @@ function compare(directory: string, program: string, runtime: string): Outcome {
   const theirs = best(directory, program, values.baseline, false)
   // What the baseline did not come to, because it failed before, it does not hold.
   const isOwn = (failure: string): boolean =>
-    theirs.verdict !== 'fail' || (theirs.held.includes(failure) && !theirs.failures.includes(failure))
+    CAUSES[base.program]?.races !== true &&
+    (theirs.verdict !== 'fail' || (theirs.held.includes(failure) && !theirs.failures.includes(failure)))
   return { ...base, own: mine.failures.filter(isOwn), shared: mine.failures.filter((each) => !isOwn(each)) }
 }
 
@@ -140,6 +142,8 @@ function print({ program, verdict, held, own, shared }: Outcome): void {
   console.log(
     `${verdict.padEnd(4)} ${program}  ${held.length} passed${verdict === 'fail' ? `, ${own.length + shared.length} failed${whose}` : ''}`
   )
+  const cause = verdict === 'fail' ? CAUSES[program] : undefined
+  if (cause !== undefined) console.log(`     cause:  ${cause.whose}: ${cause.says}`)
   for (const failure of own) console.log(`     own:    ${failure}`)
   for (const failure of shared) console.log(`     shared: ${failure}`)
 }
@@ -159,10 +163,13 @@ function main(): number {
     outcomes.push(outcome)
   }
   for (const [each, known] of before) removeNew(each, known)
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(outcomes, undefined, 1)}\n`)
+  const causes = outcomes.map((each) => (each.verdict === 'fail' ? { ...each, cause: CAUSES[each.program] } : each))
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(causes, undefined, 1)}\n`)
   const count = (verdict: Outcome['verdict']): number => outcomes.filter((each) => each.verdict === verdict).length
   const own = outcomes.filter((each) => each.own.length > 0).length
   console.log(`\n${own} programs fail because of the runtime, ${count('fail') - own} as they do with ${values.baseline}`)
+  const unexplained = outcomes.filter(({ verdict, program }) => verdict === 'fail' && CAUSES[program] === undefined)
+  if (unexplained.length > 0) console.log(`without a known cause: ${unexplained.map(({ program }) => program).join(', ')}`)
   console.log(`${count('pass')} passed, ${count('fail')} failed, ${count('skip')} skipped`)
   return own > 0 ? 1 : 0
 }
