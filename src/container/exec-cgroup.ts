@@ -36,6 +36,8 @@ export function readSubCgroups(args: readonly string[]): SubCgroups {
 export function execCgroups(location: CgroupLocation | undefined, pid: number, subs: SubCgroups): readonly ExecCgroup[] {
   const paths = location?.paths ?? {}
   for (const name of subs.keys()) if (name !== '' && paths[name] === undefined) throw unknownController(name, Object.keys(paths))
+  // Also where there is no cgroup to be left: an ordinary user's container may have none.
+  for (const sub of subs.values()) below('/container', sub)
   if (location === undefined) return []
   const inits = initCgroups(pid)
   return byDirectory(paths).flatMap(([directory, controllers]) => execCgroup(location, directory, controllers, subs, inits))

@@ -76,7 +76,9 @@ async function begin(options: ExecOptions, console: (work: Work) => number, prep
   prepared()
   work.interrupt.check()
   const record = { init_process_pid: child.pid, steps: program.afterReady }
-  await letGo({ record, config, pidfd: child.pidfd.fd, interrupt: work.interrupt }, () => {
+  // The process itself cannot be looked at before execve, but by root of the host.
+  const rootOf = target.record.init_process_pid
+  await letGo({ record, config, pidfd: child.pidfd.fd, interrupt: work.interrupt, rootOf }, () => {
     answer(sync.fd)
     return sync.fd
   })

@@ -116,13 +116,28 @@ function handlers(what: Launch, processes: Processes, sync: number, work: Work, 
       return admission?.settle()
     },
     cgroup: () => admission?.admit(processes.first.pid),
-    maps: () => writeIdMaps(processes.first.pid, { uids: config.linux?.uidMappings ?? [], gids: config.linux?.gidMappings ?? [] }),
+    maps: () => mapIds(config, processes, sync),
     copyUp: (index) => copyUpMount(index, what, sync, work),
     hooks: () => runCreateHooks(what, init(), work),
     limits: () => setLimits(init().pid, config),
     network: async () => (await import('./net-devices.ts')).moveDevices(config.linux?.netDevices ?? {}, init().pid, work),
     listener: (number) => passListener(what, init(), listener === undefined ? { number } : { socket: listener.fd })
   }
+}
+
+/** How long a process that was killed takes from the loss of its memory, which makes its /proc files root's, to the end of the talk. */
+const ENDING_MS = 20
+
+async function mapIds(config: Config, processes: Processes, sync: number): Promise<void> {
+  // The process waits for them, and clones afterwards: should they be refused, there is no init to look for.
+  processes.mayHaveCloned = false
+  try {
+    await writeIdMaps(processes.first.pid, { uids: config.linux?.uidMappings ?? [], gids: config.linux?.gidMappings ?? [] })
+  } catch (cause) {
+    // It does not wait any more: what comes next in the talk says why.
+    if (poll([{ fd: sync, events: POLLIN }], ENDING_MS)[0] === 0) throw cause
+  }
+  processes.mayHaveCloned = processes.init === undefined
 }
 
 /** What passes it on is imported only for filters that notify. */

@@ -43,19 +43,26 @@ interface Device {
  * @throws TsrunError `system`, with the pointer of the device
  */
 export function moveDevices(devices: Readonly<Record<string, NetDevice>>, pid: number, work: Work): void {
-  const open = (path: string): OwnedFd => work.use(own(openSync(path, 'r')))
-  // Held until the end of the work: with the last process of a new namespace virtual devices would be destroyed.
-  const container = open(`/proc/${pid}/ns/net`).fd
-  const home = open('/proc/self/ns/net').fd
-  const host: Side = { namespace: home, socket: work.use(openNetlink()).fd }
-  const inside: Side = { namespace: container, socket: work.use(openNetlinkIn(container, home)).fd }
+  let sides: readonly [host: Side, inside: Side] | undefined
   for (const [name, { name: wanted }] of Object.entries(devices)) {
     try {
-      moveDevice(name, wanted || name, host, inside, work)
+      sides ??= bothSides(pid, work)
+      moveDevice(name, wanted || name, ...sides, work)
     } catch (cause) {
       throw deviceFailed(name, cause)
     }
   }
+}
+
+/** Held until the end of the work: with the last process of a new namespace virtual devices would be destroyed. */
+function bothSides(pid: number, work: Work): readonly [host: Side, inside: Side] {
+  const open = (path: string): OwnedFd => work.use(own(openSync(path, 'r')))
+  const container = open(`/proc/${pid}/ns/net`).fd
+  const home = open('/proc/self/ns/net').fd
+  return [
+    { namespace: home, socket: work.use(openNetlink()).fd },
+    { namespace: container, socket: work.use(openNetlinkIn(container, home)).fd }
+  ]
 }
 
 function moveDevice(name: string, wanted: string, host: Side, inside: Side, work: Work): void {

@@ -21,6 +21,8 @@ export interface Release {
 /** A process that waits for the word to go: init, or one of `exec`. */
 export interface Going extends Omit<Release, 'record'> {
   readonly record: Pick<ContainerRecord, 'init_process_pid' | 'steps'>
+  /** A process of the container that has its root; default: the one that waits. */
+  readonly rootOf?: number
 }
 
 /**
@@ -57,8 +59,11 @@ export async function runPoststartHooks({ record, config, interrupt }: Release):
  * @param go gives the word, and returns the descriptor on which init reports
  * @throws TsrunError for the step that failed; for a command that could not be executed, with the cause
  */
-export async function letGo({ record, config, pidfd, interrupt }: Going, go: () => number): Promise<void> {
-  const root = openRoot(record.init_process_pid)
+export async function letGo(
+  { record, config, pidfd, interrupt, rootOf = record.init_process_pid }: Going,
+  go: () => number
+): Promise<void> {
+  const root = openRoot(rootOf)
   try {
     const failed = await outcome(go(), interrupt)
     if (failed === undefined) return

@@ -32,6 +32,12 @@ export const schedulerRefusals = {
 /** Why it refuses a memory policy (set_mempolicy(2)). */
 export const memoryPolicyRefusals = { EINVAL: "its nodes must be there, and in the container's cpuset" } as const
 
+/** Why an ordinary user may make no namespaces (user_namespaces(7)). */
+export const namespaceRefusals = { EPERM: 'an ordinary user needs a new user namespace among them' } as const
+
+/** Why it does not give the directory without what is mounted below it: that could uncover what was to be hidden (mount_namespaces(7)). */
+export const sourceRefusals = { EINVAL: 'an ordinary user can bind what is mounted below it only as well, with rbind' } as const
+
 /** The same for the attributes of a mount. */
 export const attributeRefusals = {
   EPERM: 'a user namespace cannot take away what was set outside of it',

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { namespaceRefusals } from '../errors/wording.plan.ts'
 import { decode } from '../image/decode.ts'
 import { encode } from '../image/encode.ts'
 import { checkPlan } from './check.ts'
@@ -36,4 +37,47 @@ t.test("root of a user namespace may not write into the host's v2 cgroups, so in
   t.ok(open >= 0 && open < at(/unshare\(CLONE_NEWUSER\)/), 'opened with the rights of the host')
   t.ok(at(/clone\(/) < at(/write\(<cgroup "\/sys\/fs\/cgroup\/box">, "0", 1\)/), 'written by init')
   t.equal(at(/clone3\(/), -1)
+})
+
+t.test('a container that has no cgroup of its own sees that of the runtime, and not all of the hierarchy', async (t) => {
+  const { config, facts } = examples.rootless!
+  const hierarchy = { controllers: ['memory'], mountpoint: '/sys/fs/cgroup/memory', version: 1, own: '/session' } as const
+  const mounts = [...(config.mounts ?? []), { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro'] }]
+  const namespaces = config.linux!.namespaces!.filter(({ type }) => type !== 'cgroup')
+  const cgroup = { mode: 'v1', hierarchies: [hierarchy], joins: [] } as const
+  const plan = compile(
+    { ...config, mounts, linux: { ...config.linux, namespaces } },
+    exampleFacts('x64', { ...facts, cgroup }),
+    exampleOptions()
+  )
+  t.match(formatPlan(plan), 'open_tree(AT_FDCWD, "/sys/fs/cgroup/memory/session"')
+})
+
+t.test("an ordinary user's init with other ids stays dumpable, where nobody but the runtime can look at it", async (t) => {
+  const { config, facts } = examples.rootless!
+  const calls = (uid: number, pid: { path?: string } = {}): string => {
+    const namespaces = config.linux!.namespaces!.map((each) => (each.type === 'pid' ? { ...each, ...pid } : each))
+    const own: typeof config = {
+      ...config,
+      process: { ...config.process!, user: { uid, gid: 0 } },
+      linux: { ...config.linux, namespaces }
+    }
+    return formatPlan(compile(own, exampleFacts('x64', facts), exampleOptions()))
+  }
+  const dumpable = /prctl\(PR_SET_DUMPABLE, 1/
+  t.match(calls(1000), dumpable)
+  t.ok(calls(1000).search(dumpable) > calls(1000).search(/capset\(/), 'after the last change of its credentials')
+  t.notMatch(calls(0), dumpable, 'nothing has taken that away')
+  t.notMatch(calls(1000, { path: '/proc/7/ns/pid' }), dumpable, 'others see it')
+})
+
+t.test('without a user namespace an ordinary user is told to add one', async (t) => {
+  const { config, facts } = examples.rootless!
+  const namespaces = config.linux!.namespaces!.filter(({ type }) => type !== 'user')
+  const { uidMappings: _, gidMappings: __, ...linux } = config.linux!
+  const without = { ...config, linux: { ...linux, namespaces } }
+  const clones = (more: typeof facts) =>
+    compile(without, exampleFacts('x64', { ...facts, ...more }), exampleOptions()).steps.filter(({ call }) => /^clone3?$/.test(call))
+  t.ok(clones({}).every(({ why }) => why?.EPERM === namespaceRefusals.EPERM))
+  t.ok(clones({ rootless: false }).every(({ why }) => why === undefined))
 })

@@ -92,6 +92,7 @@ const passes: readonly (readonly [name: string, pass: Pass, when: (input: Input)
   ['bounding set', identity.boundingSet, always], // needs CAP_SETPCAP
   ['ids', identity.ids, always],
   ['capabilities', identity.capabilities, always],
+  ['dumpable', namespaces.staysDumpable, always], // an ordinary user's runtime must still read it; the ids have taken that away
   ['no new privileges', identity.noNewPrivileges, always],
   ['directory, as the user', command.reenterWorkingDirectory, always],
   ['lookup', command.findCommand, always], // as the user, and before ready: create tells what is missing

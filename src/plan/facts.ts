@@ -12,6 +12,8 @@ export interface CgroupHierarchy {
   /** Where it is mounted, such as /sys/fs/cgroup/memory. */
   readonly mountpoint: string
   readonly version: 1 | 2
+  /** The runtime's own cgroup, below the mount point. */
+  readonly own?: string
 }
 
 /** A cgroup that the program joins by writing "0" to its `file`. */

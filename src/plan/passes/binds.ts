@@ -3,7 +3,7 @@ import { errnoNumber } from '../../abi/errno.ts'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, F_DUPFD_CLOEXEC } from '../../abi/fcntl.ts'
 import { MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE, PROC_SUPER_MAGIC } from '../../abi/mount.ts'
 import { STATFS_SIZE } from '../../abi/structs.ts'
-import { idMapRefusals } from '../../errors/wording.plan.ts'
+import { idMapRefusals, sourceRefusals } from '../../errors/wording.plan.ts'
 import { fdNumber, type Input, isBind, isNew, isOwn, type MountEntry, type Pass } from '../input.ts'
 import { unlocked } from '../locked.ts'
 import { bytes, type Slot, type Step, slot, text } from '../step.ts'
@@ -26,6 +26,7 @@ function openSource(input: Input, entry: MountEntry, into: Slot): Step[] {
     args: [AT_FDCWD, text(source?.path ?? entry.mount.source ?? ''), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive | nofollow],
     save: into,
     pointer: `${entry.pointer}/source`,
+    ...(input.facts.rootless && recursive === 0 ? { why: sourceRefusals } : {}),
     says: `open the source ${quoted(source?.path ?? entry.mount.source)}`
   }
   return [open, ...mapIds(input, entry, into)]

@@ -136,7 +136,10 @@ const symlink = (name: string, link: string, pointer: string): Step => ({
   says: `link the cgroup controller "${link}" to "${name}"`
 })
 
-/** With a cgroup namespace the hierarchy itself, whose root is the container's cgroup; without one the container's cgroup, bound. */
+/**
+ * With a cgroup namespace the hierarchy itself, whose root is the container's cgroup; without one the container's cgroup, bound. A container that
+ * has none of its own stays in the runtime's.
+ */
 function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierarchy): Step[] {
   if (isNew(input, 'cgroup')) {
     const named = hierarchy.controllers.some((controller) => controller.startsWith('name='))
@@ -153,7 +156,7 @@ function hierarchyMount(input: Input, entry: MountEntry, hierarchy: CgroupHierar
     })
   }
   const own = input.facts.cgroup.joins.find((join) => join.controllers.some((controller) => hierarchy.controllers.includes(controller)))
-  const open = openBound(own?.directory ?? hierarchy.mountpoint, entry)
+  const open = openBound(own?.directory ?? hierarchy.mountpoint + (hierarchy.own ?? '').replace(/\/$/, ''), entry)
   // It shows more than the container.
   return own === undefined && !isReadOnly(entry) ? [open, setOptions(tree, entry, M.MOUNT_ATTR_RDONLY)] : [open]
 }

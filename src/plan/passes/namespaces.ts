@@ -13,6 +13,7 @@ import {
 } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
 import { annotatedOffsets, TIMENS_OFFSET } from '../../config/annotations.ts'
+import { namespaceRefusals } from '../../errors/wording.plan.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
@@ -133,23 +134,28 @@ const initPid = slot('init pid')
  */
 export const cloneInit: Pass = (input) => {
   const flags = newNamespaceFlags(input)
-  if (!clones(input)) return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer: AT, says: 'make the namespaces' }]
+  if (!clones(input))
+    return flags === 0 ? [] : [{ call: 'unshare', args: [flags], pointer: AT, ...whyNot(input), says: 'make the namespaces' }]
   const notice = { ...bytes('{initPid}', encodeNotice('initPid')), slots: [{ offset: 4, slot: initPid }] }
   const leave: Step[] = [
     tellRuntime(input, notice, '', 'tell the pid of init'),
     { call: 'exit_group', args: [0], pointer: '', says: 'leave init alone' }
   ]
-  return [...(unifiedFd(input) === undefined ? [plainClone(flags)] : cloneIntoCgroup(input, flags)), ...leave]
+  return [...(unifiedFd(input) === undefined ? [plainClone(input, flags)] : cloneIntoCgroup(input, flags)), ...leave]
 }
 
 const AT = '/linux/namespaces'
 
-const plainClone = (flags: number): Step => ({
+/** Without a user namespace that owns them they take the host's CAP_SYS_ADMIN. */
+const whyNot = (input: Input): Pick<Step, 'why'> => (input.facts.rootless && !isOwn(input, 'user') ? { why: namespaceRefusals } : {})
+
+const plainClone = (input: Input, flags: number): Step => ({
   call: 'clone',
   args: [flags | CLONE_PARENT | signalNumbers.SIGCHLD, 0, 0, 0, 0],
   save: initPid,
   zero: { skip: 2 },
   pointer: AT,
+  ...whyNot(input),
   says: 'clone init into its namespaces'
 })
 
@@ -162,7 +168,7 @@ function cloneIntoCgroup(input: Input, flags: number): Step[] {
   const pointer = '/linux/cgroupsPath'
   const optional = unifiedJoin(input)!.optional
   const move: Step[] = optional
-    ? [plainClone(flags)]
+    ? [plainClone(input, flags)]
     : [
         {
           call: 'openat',
@@ -173,7 +179,7 @@ function cloneIntoCgroup(input: Input, flags: number): Step[] {
         },
         { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup' },
         close(procs, pointer),
-        plainClone(flags)
+        plainClone(input, flags)
       ]
   const args = cloneArgs(
     BigInt(flags | CLONE_PARENT) | CLONE_INTO_CGROUP,
@@ -189,6 +195,7 @@ function cloneIntoCgroup(input: Input, flags: number): Step[] {
       zero: { skip: move.length + 2 },
       then: { skip: move.length },
       pointer: AT,
+      ...whyNot(input),
       says: 'clone init into its namespaces and cgroup'
     },
     ...move
@@ -208,6 +215,13 @@ export const cgroupNamespace: Pass = (input) =>
  * where nobody but the runtime's own user can see it.
  */
 export const undumpable: Pass = (input) =>
-  input.facts.rootless && !(isOwn(input, 'pid') && !isNew(input, 'pid'))
-    ? []
-    : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
+  mustBeRead(input) ? [] : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
+
+const mustBeRead = (input: Input): boolean => input.facts.rootless && !(isOwn(input, 'pid') && !isNew(input, 'pid'))
+
+/** Another uid or gid has made it undumpable (prctl(2)): hooks and `exec` could not join it before `start`. */
+export const staysDumpable: Pass = (input) => {
+  const { uid = 0, gid = 0 } = input.config.process?.user ?? {}
+  if (!mustBeRead(input) || (uid === 0 && gid === 0)) return []
+  return [{ call: 'prctl', args: [PR_SET_DUMPABLE, 1, 0, 0, 0], pointer: '', says: 'stay dumpable' }]
+}
