@@ -9,6 +9,8 @@ export interface Difference {
   readonly because: string
   /** Only in the cases so named; in all without it. */
   readonly case?: string
+  /** Only as this caller; as both without it. */
+  readonly by?: 'root' | 'user'
 }
 
 const VERSION = 'runc 1.1 states its own version of the spec; tsrun states the newest that it knows'
@@ -27,6 +29,8 @@ const FLAGS_KEPT =
 const SLAVE_ROOT = 'a root that is a slave receives what the host mounts below it, as the word says; runc makes it private before'
 const SOURCE_PRIVATE =
   'runc makes the mount that holds the root file system private, and so what is bound from the same one; here it is a slave, as what is bound from elsewhere'
+
+const USERS_GROUPS = "an ordinary user's runc 1.1 leaves the container the caller's groups; here it has those of its configuration"
 
 export const DIFFERENCES: readonly Difference[] = [
   { section: 'mountinfo', only: 'runc', line: /^\/ tmpfs \w+ root=\S+ ro \[\] /, because: FLAGS_KEPT },
@@ -78,7 +82,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     section: 'mountinfo',
     only: 'runc',
-    line: /^\/(proc\/\w+|sys\/firmware) tmpfs tmpfs root=\/ ro,relatime \[\] ro(,inode64)?$/,
+    line: /^\/(proc\/\w+|sys\/firmware) tmpfs tmpfs root=\/ ro,relatime \[\] ro(,uid=\d+,gid=\d+)?(,inode64)?$/,
     because: MASKED_DIRECTORY
   },
   {
@@ -121,5 +125,7 @@ export const DIFFERENCES: readonly Difference[] = [
     only: 'tsrun',
     line: /^\/sys\/fs\/cgroup\/systemd cgroup cgroup /,
     because: CGROUP_SOURCE
-  }
+  },
+  { section: 'status', by: 'user', only: 'runc', line: /^Groups: 0$/, because: USERS_GROUPS },
+  { section: 'status', by: 'user', only: 'tsrun', line: /^Groups:$/, because: USERS_GROUPS }
 ]

@@ -9,19 +9,22 @@ import t from 'tap'
 import type { Config } from '../src/config/types.ts'
 import { DEFAULT_CONFIG, merge, type Overrides } from './config.ts'
 import { DIFFERENCES } from './differences.ts'
-import { needs, type Result, type Sandbox, sandbox, tsrunPath } from './harness.ts'
+import { type Needs, needs, type Result, type Sandbox, sandbox, tsrunPath } from './harness.ts'
+import { idMaps, user } from './user.ts'
 import { type Namespaces, PROBE_ARGS, PROBE_ENV, parseView, type View } from './view.ts'
 
 t.setTimeout(120_000)
 
 const reference = process.env.TSRUN_REFERENCE ?? 'runc'
-const skip = needs({ root: true, commands: [reference] })
+const skip = needs({ containers: true, commands: [reference] })
 
 type Side = 'runc' | 'tsrun'
 const SIDES = ['runc', 'tsrun'] as const satisfies readonly Side[]
 
 const call = (box: Sandbox, side: Side, args: readonly string[]): Result =>
   side === 'runc' ? box.runtime(reference, args) : box.runtime(tsrunPath(), args)
+
+const by = user ? 'user' : 'root'
 
 const hostNamespaces: Namespaces = Object.fromEntries(
   readdirSync('/proc/self/ns').map((name) => [name, readlinkSync(`/proc/self/ns/${name}`)])
@@ -31,7 +34,10 @@ const hostNamespaces: Namespaces = Object.fromEntries(
 function unexplained(section: string, name: string, lines: Readonly<Record<Side, readonly string[]>>): string[] {
   const other = (side: Side): Side => (side === 'runc' ? 'tsrun' : 'runc')
   const intended = (side: Side, line: string): boolean =>
-    DIFFERENCES.some((each) => each.section === section && each.only === side && (each.case ?? name) === name && each.line.test(line))
+    DIFFERENCES.some(
+      (each) =>
+        (each.by ?? by) === by && each.section === section && each.only === side && (each.case ?? name) === name && each.line.test(line)
+    )
   return SIDES.flatMap((side) =>
     lines[side].filter((line) => !lines[other(side)].includes(line) && !intended(side, line)).map((line) => `only ${side}: ${line}`)
   )
@@ -173,16 +179,24 @@ const VIEWS: Readonly<Record<string, (source: string) => Overrides<Config>>> = {
   'a user namespace': () => ({
     linux: {
       namespaces: [...namespaces, { type: 'user' }],
-      uidMappings: [{ containerID: 0, hostID: 0, size: 65536 }],
-      gidMappings: [{ containerID: 0, hostID: 0, size: 65536 }]
+      ...idMaps(0)
     }
   }),
   'a working directory that is made': () => ({ root: { readonly: false }, process: { cwd: '/made/for/it' } })
 }
 
+/** What the kernel, or runc 1.1, does not let everybody do. */
+const NEEDS: Readonly<Record<string, Needs>> = {
+  'few namespaces': { host: { CAP_SYS_ADMIN: "a sysfs of the host's network" } },
+  'an ordinary user': { host: { CAP_SETGID: 'additional groups, which runc 1.1 sets for root only' } },
+  'ambient capabilities of an ordinary user': { ids: 1001 },
+  'memory, pids and cpu': { controllers: ['memory', 'pids', 'cpu'] },
+  devices: { host: { CAP_MKNOD: 'device nodes' } }
+}
+
 t.test('the view from inside', { skip }, async (t) => {
   for (const [name, overrides] of Object.entries(VIEWS)) {
-    t.test(name, async (t) => {
+    t.test(name, { skip: needs(NEEDS[name] ?? {}) }, async (t) => {
       const box = sandbox(t)
       const source = join(box.directory, 'source')
       mkdirSync(source)

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { asRoot, call, repository, sandbox } from './harness.ts'
+import { call, repository, sandbox, unable } from './harness.ts'
 
-t.test('a job and a server through the library', { skip: asRoot }, async (t) => {
+t.test('a job and a server through the library', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const before = box.snapshot()
   const job = box.bundle({ process: { args: ['/bin/sh', '-c', 'exit 3'] } })
@@ -16,7 +16,7 @@ t.test('a job and a server through the library', { skip: asRoot }, async (t) => 
   t.same(await box.leftovers(before), [], 'nothing is left behind')
 })
 
-t.test('the demo', { skip: asRoot }, async (t) => {
+t.test('the demo', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const before = box.snapshot()
   const options = { cwd: repository, timeoutMs: 60_000 }

@@ -3,6 +3,7 @@ import type { Config } from '../src/config/types.ts'
 import { run } from '../src/index.ts'
 import type { Overrides } from './config.ts'
 import type { CallOptions, Result, Sandbox } from './harness.ts'
+import { idMaps } from './user.ts'
 
 /** A container that just stays. */
 export const SLEEP: Overrides<Config> = { process: { args: ['/bin/sleep', '1000'] } }
@@ -36,8 +37,8 @@ export const statusOf = ({ stdout }: Result): Record<string, string> =>
 export const newNamespaces = (...names: string[]) =>
   ({ namespaces: names.map((type) => ({ type })) }) as Pick<NonNullable<Config['linux']>, 'namespaces'>
 
-/** `linux` with a user namespace whose root is `hostID`. */
-export const userNamespace = (hostID: number) => {
-  const map = [{ containerID: 0, hostID, size: 65536 }]
-  return { ...newNamespaces('pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'), uidMappings: map, gidMappings: map }
-}
+/** `linux` with a user namespace whose root is `hostID`, where that is for the caller to choose. */
+export const userNamespace = (hostID: number) => ({
+  ...newNamespaces('pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'),
+  ...idMaps(hostID)
+})

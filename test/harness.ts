@@ -22,12 +22,13 @@ import {
   writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../src/config/types.ts'
 import { DEFAULT_CONFIG, merge, type Overrides } from './config.ts'
 import { added, cgroupsOf, mountPoints, processesOf, type Scope, type Snapshot, snapshot } from './leftovers.ts'
 import { makeRootfs } from './rootfs.ts'
+import { forUser, user } from './user.ts'
 
 /** The repository; this file runs as build/test/harness.js. */
 export const repository = findRepository(fileURLToPath(new URL('..', import.meta.url)))
@@ -36,93 +37,7 @@ function findRepository(directory: string): string {
   return existsSync(join(directory, 'package.json')) ? directory : findRepository(join(directory, '..'))
 }
 
-/** What a test cannot do without. */
-export interface Needs {
-  /** Root in the initial user namespace, with the right to mount. */
-  readonly root?: boolean
-  /** An ordinary user, or root that can become one. */
-  readonly userNamespaces?: boolean
-  /** Programs, looked up in PATH. */
-  readonly commands?: readonly string[]
-  /** v1 controllers or v2 controllers, mounted and writable. */
-  readonly controllers?: readonly string[]
-  readonly cgroup?: 'v1' | 'v2'
-  /** Paths that must exist. */
-  readonly files?: readonly string[]
-  /** Oldest kernel, [major, minor]. */
-  readonly kernel?: readonly [number, number]
-}
-
-const CAP_SYS_ADMIN = 1n << 21n
-const readable = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8').trim() : '')
-
-function rootReason(): string | undefined {
-  if (process.geteuid?.() !== 0) return 'needs root'
-  const effective = BigInt(`0x${/^CapEff:\s*(\w+)/m.exec(readable('/proc/self/status'))?.[1] ?? '0'}`)
-  if ((effective & CAP_SYS_ADMIN) === 0n) return 'needs CAP_SYS_ADMIN'
-  if (!/^\s*0\s+0\s+4294967295$/m.test(readable('/proc/self/uid_map'))) return 'needs the initial user namespace'
-  return undefined
-}
-
-const versionOf = (release: string): number => Number(release.split('.')[0]) * 1000 + Number.parseInt(release.split('.')[1] ?? '0', 10)
-const inPath = (command: string): boolean =>
-  command.includes('/')
-    ? existsSync(command)
-    : `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
-        .split(delimiter)
-        .some((directory) => existsSync(join(directory, command)))
-
-/** Controllers that can be used: mounted as v1, or enabled in the root of v2. */
-export function controllers(): ReadonlySet<string> {
-  const v1 = readable('/proc/self/cgroup')
-    .split('\n')
-    .flatMap((line) => line.split(':')[1]?.split(',') ?? [])
-  const v2 = mountPoints()
-    .filter(({ type }) => type === 'cgroup2')
-    .flatMap(({ point }) => readable(join(point, 'cgroup.controllers')).split(' '))
-  return new Set([...v1, ...v2].filter(Boolean))
-}
-
-/** Version of the hierarchy that has the controllers. */
-export function cgroupVersion(): 'v1' | 'v2' | 'none' {
-  const types = mountPoints().map(({ type }) => type)
-  if (types.includes('cgroup')) return 'v1'
-  return types.includes('cgroup2') ? 'v2' : 'none'
-}
-
-/**
- * Why a test cannot run here, as tap's `skip` takes it.
- *
- * @returns the reason, or false when there is none
- */
-export function needs({
-  root,
-  userNamespaces,
-  commands = [],
-  controllers: wanted = [],
-  cgroup,
-  files = [],
-  kernel
-}: Needs): string | false {
-  const reason = root ? rootReason() : undefined
-  if (reason) return reason
-  if (userNamespaces && Number(readable('/proc/sys/user/max_user_namespaces')) === 0)
-    return 'needs user namespaces (user.max_user_namespaces is 0)'
-  if (userNamespaces && readable('/proc/sys/kernel/unprivileged_userns_clone') === '0') return 'needs kernel.unprivileged_userns_clone=1'
-  const command = commands.find((each) => !inPath(each))
-  if (command) return `needs ${command}`
-  if (cgroup && cgroup !== cgroupVersion()) return `needs cgroup ${cgroup}`
-  const controller = wanted.find((each) => !controllers().has(each))
-  if (controller) return `needs the cgroup controller ${controller}`
-  const file = files.find((each) => !existsSync(each))
-  if (file) return `needs ${file}`
-  const release = readable('/proc/sys/kernel/osrelease')
-  if (kernel && versionOf(release) < versionOf(kernel.join('.'))) return `needs Linux ${kernel.join('.')}, this is ${release}`
-  return false
-}
-
-/** The `skip` of tests that need root and nothing else. */
-export const asRoot = needs({ root: true })
+export { asRoot, cgroupVersion, controllers, type Needs, needs, unable } from './needs.ts'
 
 /** How a command ended. */
 export interface Result {
@@ -151,6 +66,9 @@ const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGABR
 /** Under emulation everything takes longer; the machine of `npm run test:vm` says how much. */
 const CALL_TIMEOUT_MS = 30_000 * Number(process.env.TSRUN_SLOWNESS ?? 1)
 
+/** Where an ordinary user's runtime keeps what it keeps. */
+const OF_USER = user && process.env.XDG_RUNTIME_DIR ? { XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR } : {}
+
 let calls = 0
 
 /**
@@ -165,7 +83,7 @@ export function call(directory: string, command: readonly string[], options: Cal
   const [program = '', ...args] = [...(options.wrapper ?? []), ...command]
   const { status, signal, error } = spawnSync(program, args, {
     stdio: [options.input === undefined ? 'ignore' : 'pipe', outFd, errFd, ...(options.fds ?? [])],
-    env: { PATH: process.env.PATH, TSRUN_TEST: directory, ...options.env },
+    env: { PATH: process.env.PATH, TSRUN_TEST: directory, ...OF_USER, ...options.env },
     timeout: options.timeoutMs ?? CALL_TIMEOUT_MS,
     killSignal: 'SIGKILL',
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -196,7 +114,7 @@ export function tsrunPath(): string {
 
 /** crun refuses the hybrid layout of cgroups, and runs where its v2 part is not mounted. */
 const WITHOUT_UNIFIED = ['unshare', '--mount', 'sh', '-c', 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"', 'sh'] as const
-const isHybrid = (): boolean => existsSync('/sys/fs/cgroup/unified')
+const isHybrid = (): boolean => mountPoints().some(({ point }) => point === '/sys/fs/cgroup/unified')
 
 /** What tap hands to a test, as far as it is needed here. */
 export interface Teardown {
@@ -237,7 +155,7 @@ export class Sandbox {
     mkdirSync(join(path, 'rootfs'), { recursive: true })
     makeRootfs(join(path, 'rootfs'))
     const config = typeof overrides === 'function' ? overrides(DEFAULT_CONFIG) : merge(DEFAULT_CONFIG, overrides)
-    writeFileSync(join(path, 'config.json'), `${JSON.stringify(config, undefined, 2)}\n`)
+    writeFileSync(join(path, 'config.json'), `${JSON.stringify(forUser(config), undefined, 2)}\n`)
     return path
   }
 

@@ -2,7 +2,9 @@
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { asRoot, call, needs, type Result, type Sandbox, sandbox, tsrunPath } from './harness.ts'
+import { call, needs, type Result, type Sandbox, sandbox, tsrunPath, unable } from './harness.ts'
+
+const forUsers = needs({ root: 'to become another user', commands: ['setpriv'] })
 
 const UID = 65534
 const hintOf = ({ stderr }: Result): string => /^hint: (.*)$/m.exec(stderr)?.[1] ?? ''
@@ -13,7 +15,7 @@ function asUser(box: Sandbox, env: Readonly<Record<string, string>>, ...args: st
   return call(box.directory, [tsrunPath(), ...args], { env, wrapper })
 }
 
-t.test('a container that exists', { skip: asRoot }, async (t) => {
+t.test('a container that exists', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const [id, bundle] = [box.id(), box.bundle()]
   t.equal(box.tsrun('create', '--bundle', bundle, id).status, 0)
@@ -23,7 +25,7 @@ t.test('a container that exists', { skip: asRoot }, async (t) => {
   t.equal(box.tsrun(...line.split(' ').slice(3)).status, 0, 'what it says works')
 })
 
-t.test('a bundle that is not there, or no bundle', { skip: asRoot }, async (t) => {
+t.test('a bundle that is not there, or no bundle', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const create = (bundle: string, cwd = '/') => box.tsrunWith({ cwd }, 'create', ...(bundle === '' ? [] : ['--bundle', bundle]), box.id())
   t.match(create('/nonexistent').stderr, 'there is no directory "/nonexistent"')
@@ -36,7 +38,7 @@ t.test('a bundle that is not there, or no bundle', { skip: asRoot }, async (t) =
   }
 })
 
-t.test('an ordinary user without XDG_RUNTIME_DIR', { skip: asRoot || needs({ commands: ['setpriv'] }) }, async (t) => {
+t.test('an ordinary user without XDG_RUNTIME_DIR', { skip: forUsers }, async (t) => {
   const box = sandbox(t)
   chmodSync(box.directory, 0o755)
   if (!existsSync('/run/tsrun')) mkdirSync('/run/tsrun', { mode: 0o700 })

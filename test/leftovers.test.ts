@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
-import { asRoot, sandbox } from './harness.ts'
+import { needs, sandbox } from './harness.ts'
 import { added, mountPoints, processesOf } from './leftovers.ts'
 
-t.test('a leftover is seen, whatever it is', { skip: asRoot }, async (t) => {
+t.test('a leftover is seen, whatever it is', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   const box = sandbox(t)
   const before = box.snapshot()
   const id = box.id()

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { asRoot, call, type Result, type Sandbox, sandbox, tsrunPath } from './harness.ts'
+import { call, needs, type Result, type Sandbox, sandbox, tsrunPath, unable } from './harness.ts'
 
 // ---------------------------------------------------------------- the readers
 
@@ -185,7 +185,7 @@ function readFailure(t: Test, { stderr, log }: ReturnType<typeof logged>, { args
 }
 
 for (const command of commands) {
-  t.test(`${command.what}: at create, by Podman, containerd and Docker`, { skip: asRoot }, async (t) => {
+  t.test(`${command.what}: at create, by Podman, containerd and Docker`, { skip: unable }, async (t) => {
     const box = sandbox(t)
     const failed = logged(box, 'create', '--bundle', bundleFor(box, command.args), box.id())
     t.equal(failed.status, 1)
@@ -196,7 +196,7 @@ for (const command of commands) {
 }
 
 for (const command of afterwards) {
-  t.test(`${command.what}: at start, by Podman, containerd and Docker`, { skip: asRoot }, async (t) => {
+  t.test(`${command.what}: at start, by Podman, containerd and Docker`, { skip: unable }, async (t) => {
     const box = sandbox(t)
     const id = box.id()
     t.match(box.tsrun('create', '--bundle', bundleFor(box, command.args), id), { status: 0, stderr: '' })
@@ -207,7 +207,7 @@ for (const command of afterwards) {
   })
 }
 
-t.test('the same for exec, by Podman’s TranslateExecErrorToExitCode', { skip: asRoot }, async (t) => {
+t.test('the same for exec, by Podman’s TranslateExecErrorToExitCode', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const id = box.id()
   t.equal(box.tsrun('run', '--detach', '--bundle', bundleFor(box, ['sleep', '1000']), id).status, 0)
@@ -219,7 +219,7 @@ t.test('the same for exec, by Podman’s TranslateExecErrorToExitCode', { skip: 
   t.equal(box.tsrun('delete', '--force', id).status, 0)
 })
 
-t.test('Podman reads plain text when the log is not asked for as JSON', { skip: asRoot }, async (t) => {
+t.test('Podman reads plain text when the log is not asked for as JSON', { skip: unable }, async (t) => {
   const box = sandbox(t)
   for (const command of commands) {
     const { stderr } = box.tsrun('create', '--bundle', bundleFor(box, command.args), box.id())
@@ -229,7 +229,7 @@ t.test('Podman reads plain text when the log is not asked for as JSON', { skip: 
 
 // ---------------------------------------------------------------- containers that are gone
 
-t.test('kill and delete of what is gone, by containerd and CRI-O', { skip: asRoot }, async (t) => {
+t.test('kill and delete of what is gone, by containerd and CRI-O', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const id = box.id()
   t.equal(box.tsrun('run', '--detach', '--bundle', box.bundle({ process: { args: ['sleep', '1000'] } }), id).status, 0)
@@ -255,7 +255,7 @@ t.test('kill and delete of what is gone, by containerd and CRI-O', { skip: asRoo
 
 // ---------------------------------------------------------------- what is read as a whole
 
-t.test('one log for many calls: containerd’s getLastRuntimeError', { skip: asRoot }, async (t) => {
+t.test('one log for many calls: containerd’s getLastRuntimeError', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const log = join(box.directory, 'log.json')
   const call = (...args: string[]) => box.tsrun('--debug', '--log', log, '--log-format', 'json', ...args)
@@ -268,7 +268,7 @@ t.test('one log for many calls: containerd’s getLastRuntimeError', { skip: asR
   call('delete', '--force', id)
 })
 
-t.test('a success leaves no error in the log, and says nothing', { skip: asRoot }, async (t) => {
+t.test('a success leaves no error in the log, and says nothing', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const log = join(box.directory, 'oci-log')
   const id = box.id()
@@ -280,7 +280,7 @@ t.test('a success leaves no error in the log, and says nothing', { skip: asRoot 
   call('delete', '--force', id)
 })
 
-t.test('state, ps and list, by go-runc', { skip: asRoot }, async (t) => {
+t.test('state, ps and list, by go-runc', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sleep', '1000'] } })]
   t.same(goRunc.list(box.tsrunWith({}, 'list', '--format=json').stdout || 'null'), [], 'no root directory yet, or none in it')
@@ -305,7 +305,7 @@ t.test('state, ps and list, by go-runc', { skip: asRoot }, async (t) => {
   box.tsrun('delete', id)
 })
 
-t.test('events, by go-runc', { skip: asRoot }, async (t) => {
+t.test('events, by go-runc', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const id = box.id()
   box.tsrun('run', '--detach', '--bundle', box.bundle({ process: { args: ['sleep', '1000'] } }), id)
@@ -340,7 +340,7 @@ t.test('features, by containerd and Docker: without options, without root', asyn
 
 // ---------------------------------------------------------------- runc's own words, which scripts know
 
-t.test('sentences of runc', { skip: asRoot }, async (t) => {
+t.test('sentences of runc', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   const box = sandbox(t)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sleep', '1000'] } })]
   const empty = join(box.directory, 'empty')

@@ -6,7 +6,9 @@ import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, state } from '../../src/index.ts'
 import { accept, listenUnix, receiveFd } from '../../src/linux/socket.ts'
 import { takeConnection } from '../agent.ts'
-import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
+import { needs, type Sandbox, sandbox, unable } from '../harness.ts'
+
+const forGroups = needs({ containers: true, host: { CAP_SETUID: 'groups to keep' }, commands: ['setpriv'] })
 
 const bundleOf = (box: Sandbox, annotations: Record<string, string>, args: readonly string[], more: Partial<Config> = {}) =>
   box.bundle((config) => ({
@@ -19,7 +21,7 @@ const bundleOf = (box: Sandbox, annotations: Record<string, string>, args: reado
 
 const GROUPS = ['/bin/grep', 'Groups:', '/proc/self/status'] as const
 
-t.test('run.oci.keep_original_groups', { skip: asRoot || needs({ commands: ['setpriv'] }) }, async (t) => {
+t.test('run.oci.keep_original_groups', { skip: forGroups }, async (t) => {
   using box = sandbox(t)
   const wrapper = ['setpriv', '--groups', '17,4711']
   const groups = (annotations: Record<string, string>): string =>
@@ -32,7 +34,7 @@ t.test('run.oci.keep_original_groups', { skip: asRoot || needs({ commands: ['set
   t.equal(groups({}), 'Groups:')
 })
 
-t.test('run.oci.hooks.stdout and run.oci.hooks.stderr', { skip: asRoot }, async (t) => {
+t.test('run.oci.hooks.stdout and run.oci.hooks.stderr', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const [out, err] = [join(box.directory, 'out'), join(box.directory, 'err')]
   const hook = (name: string) => [{ path: '/bin/sh', args: ['sh', '-c', `echo ${name}; echo ${name} >&2`] }]
@@ -44,7 +46,7 @@ t.test('run.oci.hooks.stdout and run.oci.hooks.stderr', { skip: asRoot }, async 
   for (const file of [out, err]) t.equal(readFileSync(file, 'utf8'), `${kinds.join('\n')}\n`)
 })
 
-t.test('run.oci.pidfd_receiver', { skip: asRoot }, async (t) => {
+t.test('run.oci.pidfd_receiver', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const path = join(box.directory, 'receiver')
   using listening = listenUnix(path, 0o600)
@@ -58,9 +60,11 @@ t.test('run.oci.pidfd_receiver', { skip: asRoot }, async (t) => {
   await deleteContainer(id, options)
 })
 
-t.test('run.oci.timens_offset', { skip: needs({ root: true, files: ['/proc/self/ns/time'] }) }, async (t) => {
+t.test('run.oci.timens_offset', { skip: needs({ containers: true, files: ['/proc/self/ns/time'] }) }, async (t) => {
   using box = sandbox(t)
-  const linux = { namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'time' }] } as NonNullable<Config['linux']>
+  const linux = {
+    namespaces: [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'ipc' }, { type: 'network' }, { type: 'time' }]
+  } as NonNullable<Config['linux']>
   const annotations = { 'run.oci.timens_offset': 'monotonic 1000 0\nboottime 2000 5' }
   const { stdout, stderr } = box.tsrun(
     'run',
@@ -71,7 +75,7 @@ t.test('run.oci.timens_offset', { skip: needs({ root: true, files: ['/proc/self/
   t.match(stdout, /^monotonic\s+1000\s+0\nboottime\s+2000\s+5\n$/, stderr)
 })
 
-const filters = needs({ root: true, files: ['/proc/sys/kernel/seccomp/actions_avail'] })
+const filters = needs({ containers: true, files: ['/proc/sys/kernel/seccomp/actions_avail'] })
 
 t.test('annotations about seccomp', { skip: filters }, async (t) => {
   using box = sandbox(t)
@@ -114,7 +118,7 @@ t.test('annotations about seccomp', { skip: filters }, async (t) => {
   await deleteContainer(id, options)
 })
 
-t.test('one that has no effect here is warned about, and all of them reach the state', { skip: asRoot }, async (t) => {
+t.test('one that has no effect here is warned about, and all of them reach the state', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = bundleOf(box, { 'run.oci.handler': 'wasm', 'io.some.thing': 'x' }, ['/bin/true'])
   const id = box.id()

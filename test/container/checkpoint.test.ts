@@ -20,11 +20,11 @@ import { own } from '../../src/linux/fd.ts'
 import { poll, readMessage } from '../../src/linux/socket.ts'
 import type { Overrides } from '../config.ts'
 import { consoleSocket, takeConsole } from '../console.ts'
-import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 
 t.setTimeout(120_000)
 
-const skip = asRoot || needs({ cgroup: 'v2', commands: ['criu', 'iptables-restore', 'tar'] })
+const skip = unable || needs({ cgroup: 'v2', commands: ['criu', 'iptables-restore', 'tar'] })
 const skipSystemd = skip || (existsSync('/run/systemd/system') ? false : 'needs systemd as process 1')
 const MIB = 1 << 20
 /** Counts in its memory, and tells how far it is. */
@@ -282,7 +282,7 @@ t.test('wrong calls', { skip: asRoot }, async (t) => {
   t.same(await box.leftovers(before), [])
 })
 
-const skipAbsent = asRoot || (needs({ commands: ['criu'] }) === false ? 'needs a host without criu' : false)
+const skipAbsent = unable || (needs({ commands: ['criu'] }) === false ? 'needs a host without criu' : false)
 
 t.test('without CRIU it is told what to install', { skip: skipAbsent }, async (t) => {
   const box = sandbox(t)

@@ -5,7 +5,7 @@ import type { Config, Seccomp, SeccompSyscall } from '../../src/config/types.ts'
 import { needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
 
 const FILE = '/usr/share/containers/seccomp.json'
-const skip = needs({ root: true, files: [FILE, '/proc/sys/kernel/seccomp/actions_avail'] })
+const skip = needs({ containers: true, files: [FILE, '/proc/sys/kernel/seccomp/actions_avail'] })
 
 /** For whom a rule of the file is. */
 interface Condition {

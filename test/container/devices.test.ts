@@ -4,7 +4,10 @@ import { chmodSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Device } from '../../src/config/types.ts'
-import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
+import { needs, type Sandbox, sandbox } from '../harness.ts'
+import { idMaps } from '../user.ts'
+
+const forDevices = needs({ containers: true, host: { CAP_MKNOD: 'device nodes' } })
 
 const bundleWith = (box: Sandbox, script: string, devices: readonly Device[]): string =>
   box.bundle((config) => ({
@@ -16,7 +19,7 @@ const bundleWith = (box: Sandbox, script: string, devices: readonly Device[]): s
 
 const zero = { type: 'c', major: 1, minor: 5 } as const
 
-t.test('every type, with mode, owner and number, in every directory', { skip: asRoot }, async (t) => {
+t.test('every type, with mode, owner and number, in every directory', { skip: forDevices }, async (t) => {
   using box = sandbox(t)
   const devices: readonly Device[] = [
     { path: '/dev/owned', ...zero, fileMode: 0o640, uid: 5, gid: 6 },
@@ -50,7 +53,7 @@ t.test('every type, with mode, owner and number, in every directory', { skip: as
   )
 })
 
-t.test('what is there already must be that device', { skip: asRoot }, async (t) => {
+t.test('what is there already must be that device', { skip: forDevices }, async (t) => {
   using box = sandbox(t)
   for (const [minor, status] of [
     ['5', 0],
@@ -64,7 +67,7 @@ t.test('what is there already must be that device', { skip: asRoot }, async (t) 
   }
 })
 
-t.test('in a directory at the end of a symlink to nothing', { skip: asRoot }, async (t) => {
+t.test('in a directory at the end of a symlink to nothing', { skip: forDevices }, async (t) => {
   using box = sandbox(t)
   const bundle = bundleWith(box, 'stat -c %t,%T /run/x/zero', [{ path: '/var/run/x/zero', ...zero }])
   mkdirSync(join(bundle, 'rootfs/var'))
@@ -72,7 +75,7 @@ t.test('in a directory at the end of a symlink to nothing', { skip: asRoot }, as
   t.match(box.tsrun('run', '--bundle', bundle, box.id()), { stdout: '1,5\n', stderr: '' })
 })
 
-t.test('one that is listed twice', { skip: asRoot }, async (t) => {
+t.test('one that is listed twice', { skip: needs({ containers: true, host: { CAP_MKNOD: 'device nodes' } }) }, async (t) => {
   using box = sandbox(t)
   const twice = (minor: number) =>
     bundleWith(box, 'ls /dev/x', [
@@ -83,11 +86,9 @@ t.test('one that is listed twice', { skip: asRoot }, async (t) => {
   t.match(box.tsrun('run', '--bundle', twice(3), box.id()).stderr, /another device: .*\[\/linux\/devices\/1\]/)
 })
 
-const MAP = [{ containerID: 0, hostID: 300_000, size: 1000 }]
-
 t.test(
   'in a user namespace they are those of the host, and checked to be',
-  { skip: needs({ root: true, userNamespaces: true }) },
+  { skip: needs({ containers: true, userNamespaces: true }) },
   async (t) => {
     using box = sandbox(t)
     const before = box.snapshot()
@@ -102,8 +103,7 @@ t.test(
           devices,
           resources: {},
           namespaces: [{ type: 'user' }, { type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'ipc' }, { type: 'network' }],
-          uidMappings: MAP,
-          gidMappings: MAP
+          ...idMaps(300_000, 1000)
         }
       }))
       chmodSync(box.directory, 0o755)

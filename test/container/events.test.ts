@@ -8,7 +8,9 @@ import type { CgroupMode } from '../../src/cgroup/types.ts'
 import type { Config } from '../../src/config/types.ts'
 import { type ContainerEvent, create, deleteContainer, events, kill, start, stats } from '../../src/index.ts'
 import type { Overrides } from '../config.ts'
-import { asRoot, cgroupVersion, needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { cgroupVersion, needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
+
+const forCgroups = needs({ containers: true, ownCgroup: true, commands: ['runc'] })
 
 const SLEEP = { process: { args: ['/bin/sleep', '1000'] } }
 /** Wants more memory than it may have, once a second; its shell survives. */
@@ -16,7 +18,7 @@ const HUNGRY = {
   process: { args: ['/bin/sh', '-c', 'while :; do sleep 0.3; dd if=/dev/zero of=/dev/null bs=100M count=1 2>/dev/null; done'] },
   linux: { resources: { memory: { limit: 16 << 20, swap: 16 << 20 } } }
 }
-const withMemory = asRoot || needs({ controllers: ['memory'] })
+const withMemory = unable || needs({ controllers: ['memory'] })
 
 async function running(box: Sandbox, overrides: Overrides<Config>) {
   const id = box.id()
@@ -35,7 +37,7 @@ async function collect(stream: AsyncIterable<ContainerEvent>): Promise<Container
   return all
 }
 
-t.test('statistics at each interval, until the container ends', { skip: asRoot }, async (t) => {
+t.test('statistics at each interval, until the container ends', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const descriptors = () => readdirSync('/proc/self/fd').length
   const { id, options } = await running(box, SLEEP)
@@ -56,7 +58,7 @@ t.test('statistics at each interval, until the container ends', { skip: asRoot }
   await t.rejects(collect(events(id, options)), { code: 'not-running' })
 })
 
-t.test('the caller ends the stream', { skip: asRoot }, async (t) => {
+t.test('the caller ends the stream', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options } = await running(box, SLEEP)
   for await (const event of events(id, { ...options, intervalMs: 20 })) {
@@ -73,7 +75,7 @@ t.test('the caller ends the stream', { skip: asRoot }, async (t) => {
     await t.rejects(collect(events(id, { ...options, intervalMs })), { message: 'duration interval must be greater than 0' })
 })
 
-t.test('many streams share one thread', { skip: asRoot }, async (t) => {
+t.test('many streams share one thread', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options } = await running(box, SLEEP)
   const streams = Array.from({ length: 20 }, () => collect(events(id, { ...options, intervalMs: 60_000 })))
@@ -126,7 +128,7 @@ function watch(box: Sandbox, id: string, ...args: string[]) {
   return { child, ended, output: () => ({ lines: stdout.split('\n').filter(Boolean), stderr }) }
 }
 
-t.test('the command', { skip: asRoot }, async (t) => {
+t.test('the command', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options } = await running(box, SLEEP)
   const one = box.tsrun('events', '--stats', id)
@@ -153,7 +155,7 @@ t.test('the command', { skip: asRoot }, async (t) => {
   t.match(box.tsrun('events', 'nope'), { status: 1, stderr: 'container does not exist' })
 })
 
-t.test('field by field what runc tells of the same cgroups', { skip: asRoot || needs({ commands: ['runc'] }) }, async (t) => {
+t.test('field by field what runc tells of the same cgroups', { skip: forCgroups }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   const limits = {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import t from 'tap'
 import { exec } from '../../src/index.ts'
 import { running, until } from '../exec.ts'
-import { asRoot, sandbox } from '../harness.ts'
+import { sandbox, unable } from '../harness.ts'
 
 const COUNT = 60
 
@@ -33,7 +33,7 @@ const descriptors = (): Record<string, number> => {
 const listeners = (): Record<string, number> =>
   Object.fromEntries(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGCHLD', 'SIGUSR1', 'SIGWINCH'].map((name) => [name, process.listenerCount(name)]))
 
-t.test(`${COUNT} processes leave none, and no descriptor or listener`, { skip: asRoot, timeout: 110_000 }, async (t) => {
+t.test(`${COUNT} processes leave none, and no descriptor or listener`, { skip: unable, timeout: 110_000 }, async (t) => {
   using box = sandbox(t)
   const { options, id, root } = await running(box)
   const kinds: readonly (() => Promise<unknown>)[] = [
@@ -58,7 +58,7 @@ t.test(`${COUNT} processes leave none, and no descriptor or listener`, { skip: a
   t.equal(box.tsrun('--root', root, 'state', id).status, 0)
 })
 
-t.test('several at a time', { skip: asRoot }, async (t) => {
+t.test('several at a time', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { options } = await running(box)
   const results = await Promise.all(Array.from({ length: 8 }, (_, i) => exec({ ...options, args: ['sh', '-c', `sleep 0.2; exit ${i}`] })))
@@ -68,7 +68,7 @@ t.test('several at a time', { skip: asRoot }, async (t) => {
   )
 })
 
-t.test('what a library is told', { skip: asRoot }, async (t) => {
+t.test('what a library is told', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { options } = await running(box)
   await t.rejects(exec({ ...options, args: [] }), { code: 'usage', message: 'exec args cannot be empty' })

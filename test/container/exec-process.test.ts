@@ -5,11 +5,13 @@ import type { Config, Process } from '../../src/config/types.ts'
 import { run, state } from '../../src/index.ts'
 import { merge, type Overrides } from '../config.ts'
 import { running, SLEEP, STATUS, statusOf, userNamespace } from '../exec.ts'
-import { asRoot, needs, type Result, sandbox } from '../harness.ts'
+import { needs, type Result, sandbox, unable } from '../harness.ts'
+
+const withTaskset = needs({ containers: true, commands: ['taskset'] })
 
 // ---------------------------------------------------------------- the process
 
-t.test('user, groups, directory, environment', { skip: asRoot }, async (t) => {
+t.test('user, groups, directory, environment', { skip: needs({ containers: true, ids: 1002 }) }, async (t) => {
   using box = sandbox(t)
   const user = { uid: 7, gid: 8, additionalGids: [9] }
   const { sh } = await running(box, { process: { args: ['/bin/sleep', '1000'], user: { ...user, umask: 0o27 }, cwd: '/tmp' } })
@@ -25,7 +27,7 @@ t.test('user, groups, directory, environment', { skip: asRoot }, async (t) => {
   t.equal(sh('echo $HOME', '-e', 'HOME=/elsewhere').stdout, '/elsewhere\n')
 })
 
-t.test('a document', { skip: asRoot }, async (t) => {
+t.test('a document', { skip: needs({ containers: true, ids: 8 }) }, async (t) => {
   using box = sandbox(t)
   const { id, call } = await running(box, {
     process: { args: ['/bin/sleep', '1000'], env: ['PATH=/bin', 'A=1'], oomScoreAdj: 321, user: { umask: 0o27 } }
@@ -57,7 +59,7 @@ t.test('a document', { skip: asRoot }, async (t) => {
   t.match(call(id), { status: 255, stderr: /^tsrun: exec failed: exec args cannot be empty/ })
 })
 
-t.test('capabilities and privileges', { skip: asRoot }, async (t) => {
+t.test('capabilities and privileges', { skip: needs({ containers: true, ids: 1001 }) }, async (t) => {
   using box = sandbox(t)
   const { sh, id, call } = await running(box)
   t.match(statusOf(sh(STATUS, '--cap', 'CAP_CHOWN')), {
@@ -83,7 +85,7 @@ t.test('capabilities and privileges', { skip: asRoot }, async (t) => {
   t.match(statusOf(other.sh(STATUS, '--no-new-privs')), { NoNewPrivs: '1' })
 })
 
-t.test('resource limits in a user namespace are set by the runtime', { skip: asRoot }, async (t) => {
+t.test('resource limits in a user namespace are set by the runtime', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { sh } = await running(box, {
     process: { args: ['/bin/sleep', '1000'], rlimits: [{ type: 'RLIMIT_NOFILE', soft: 70, hard: 80 }] },
@@ -92,7 +94,7 @@ t.test('resource limits in a user namespace are set by the runtime', { skip: asR
   t.equal(sh('ulimit -n; ulimit -Hn').stdout, '70\n80\n')
 })
 
-t.test('affinity: the cpuset is what counts, not that of the caller', { skip: needs({ root: true, commands: ['taskset'] }) }, async (t) => {
+t.test('affinity: the cpuset is what counts, not that of the caller', { skip: withTaskset }, async (t) => {
   using box = sandbox(t)
   const all = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
   if (!/^0-/.test(all)) return t.pass('one processor only')
@@ -110,7 +112,7 @@ t.test('affinity: the cpuset is what counts, not that of the caller', { skip: ne
   t.match(document({ initial: '1-' }), { status: 255, stderr: /invalid list of CPUs: "1-"/ })
 })
 
-t.test("the session keyring is the container's", { skip: needs({ root: true, files: ['/proc/keys'] }) }, async (t) => {
+t.test("the session keyring is the container's", { skip: needs({ containers: true, files: ['/proc/keys'] }) }, async (t) => {
   using box = sandbox(t)
   const unmasked: Overrides<Config> = { ...SLEEP, linux: { maskedPaths: [] } }
   const { sh, id } = await running(box, unmasked)
@@ -122,7 +124,7 @@ t.test("the session keyring is the container's", { skip: needs({ root: true, fil
   t.equal(box.tsrun('exec', kept, 'sh', '-c', `grep -c " _ses.${kept}:" /proc/keys`).stdout, '0\n')
 })
 
-t.test('seccomp', { skip: asRoot }, async (t) => {
+t.test('seccomp', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const seccomp = {
     defaultAction: 'SCMP_ACT_ALLOW',
@@ -141,7 +143,7 @@ t.test('seccomp', { skip: asRoot }, async (t) => {
 
 // ---------------------------------------------------------------- failures
 
-t.test('commands that cannot be executed', { skip: asRoot }, async (t) => {
+t.test('commands that cannot be executed', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, call, bundle, root } = await running(box)
   const rootfs = join(bundle, 'rootfs')

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { consoleSocket, takeConsole } from '../console.ts'
 import { running, SLEEP, until, userNamespace } from '../exec.ts'
-import { asRoot, needs, sandbox, tsrunPath } from '../harness.ts'
+import { needs, sandbox, tsrunPath, unable } from '../harness.ts'
 
-t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['script'] }) }, async (t) => {
+t.test('a terminal in the foreground', { skip: needs({ containers: true, ids: 1001, commands: ['script'] }) }, async (t) => {
   using box = sandbox(t)
   const { id, root } = await running(box)
   const inner = 'tty; stty size; read line; echo "<$line>"; ls -ln $(tty) | cut -d" " -f1-20; exit 4'
@@ -21,7 +21,7 @@ t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['s
   t.match(stdout, / icanon /, 'the terminal is as it was')
 })
 
-t.test('a terminal that changes its size', { skip: needs({ root: true, commands: ['python3'] }) }, async (t) => {
+t.test('a terminal that changes its size', { skip: needs({ containers: true, commands: ['python3'] }) }, async (t) => {
   using box = sandbox(t)
   const { id, root } = await running(box)
   // Makes a terminal, runs the runtime on it, and changes its size once the container has said that it listens.
@@ -50,7 +50,7 @@ t.test('a terminal that changes its size', { skip: needs({ root: true, commands:
   t.equal(status, 3)
 })
 
-t.test('a terminal without a terminal: output is relayed all the same', { skip: asRoot }, async (t) => {
+t.test('a terminal without a terminal: output is relayed all the same', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { sh } = await running(box)
   const { status, stdout } = sh('i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done', '--tty')
@@ -58,7 +58,7 @@ t.test('a terminal without a terminal: output is relayed all the same', { skip: 
   t.equal(stdout.split('\r\n').length, 5001)
 })
 
-t.test("a terminal in a user namespace is its root's", { skip: asRoot }, async (t) => {
+t.test("a terminal in a user namespace is its root's", { skip: needs({ containers: true, ids: 6 }) }, async (t) => {
   using box = sandbox(t)
   // Its root is nobody out here, and must reach the root file system.
   chmodSync(box.directory, 0o755)
@@ -71,7 +71,7 @@ t.test("a terminal in a user namespace is its root's", { skip: asRoot }, async (
   t.equal(stdout, 'x\r\n0:5\r\n', stderr)
 })
 
-t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
+t.test('a terminal for a console socket', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, root, call } = await running(box)
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-console-'))
@@ -95,7 +95,7 @@ t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
   await until(() => terminal.isClosed())
 })
 
-t.test('signals are forwarded', { skip: asRoot }, async (t) => {
+t.test('signals are forwarded', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, root } = await running(box)
   const script =

@@ -6,11 +6,11 @@ import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, pause, resume, state } from '../../src/index.ts'
 import { merge, type Overrides } from '../config.ts'
 import { newNamespaces, running, SLEEP, until, userNamespace } from '../exec.ts'
-import { asRoot, cgroupVersion, needs, sandbox, tsrunPath } from '../harness.ts'
+import { cgroupVersion, needs, sandbox, tsrunPath, unable } from '../harness.ts'
 
 const SIGKILL = 9
 
-t.test('exit statuses and standard streams', { skip: asRoot }, async (t) => {
+t.test('exit statuses and standard streams', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, sh, withCall } = await running(box)
   t.equal(sh('exit 0').status, 0)
@@ -26,6 +26,7 @@ t.test('exit statuses and standard streams', { skip: asRoot }, async (t) => {
 /** The controllers of v2, on a v2 or a hybrid host. */
 const UNIFIED =
   ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'].map((path) => `${path}/cgroup.controllers`).find(existsSync) ?? 'a cgroup2 mount'
+const forUnified = needs({ containers: true, ownCgroup: true, files: [UNIFIED] })
 
 const VIEW = 'for n in /proc/self/ns/*; do echo ${n##*/} $(readlink $n); done; cat /proc/self/cgroup; ls /; pwd'
 const KINDS: Readonly<Record<string, Overrides<Config>>> = {
@@ -35,14 +36,18 @@ const KINDS: Readonly<Record<string, Overrides<Config>>> = {
     linux: userNamespace(0)
   },
   'a time namespace': {
-    linux: { ...newNamespaces('pid', 'mount', 'time'), timeOffsets: { boottime: { secs: 100000 } } },
+    linux: { ...newNamespaces('pid', 'mount', 'ipc', 'network', 'time'), timeOffsets: { boottime: { secs: 100000 } } },
     hostname: undefined
   },
   'a mount namespace only': { linux: newNamespaces('mount'), hostname: undefined }
 }
 
 for (const [name, kind] of Object.entries(KINDS)) {
-  const skip = needs({ root: true, files: name.includes('time') ? ['/proc/self/ns/time'] : [] })
+  const skip = needs({
+    containers: true,
+    files: name.includes('time') ? ['/proc/self/ns/time'] : [],
+    host: name.endsWith('only') ? { CAP_SYS_ADMIN: "a proc of the host's processes" } : {}
+  })
   t.test(`in all of the namespaces and cgroups of init: ${name}`, { skip }, async (t) => {
     using box = sandbox(t)
     const writes: Overrides<Config> = {
@@ -57,7 +62,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
   })
 }
 
-t.test('a container without a mount namespace has a root all the same', { skip: asRoot }, async (t) => {
+t.test('a container without a mount namespace has a root all the same', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { sh, bundle } = await running(box, (config) =>
     merge(config, {
@@ -74,7 +79,7 @@ t.test('a container without a mount namespace has a root all the same', { skip: 
 
 t.test(
   'a container at its limit of processes can still be looked into',
-  { skip: needs({ root: true, controllers: ['pids'] }) },
+  { skip: needs({ containers: true, controllers: ['pids'] }) },
   async (t) => {
     using box = sandbox(t)
     const { id, call } = await running(box, { ...SLEEP, linux: { resources: { pids: { limit: 1 } } } })
@@ -82,7 +87,7 @@ t.test(
   }
 )
 
-t.test('--cgroup', { skip: needs({ root: true, controllers: ['pids', 'memory'] }) }, async (t) => {
+t.test('--cgroup', { skip: needs({ containers: true, controllers: ['pids', 'memory'] }) }, async (t) => {
   using box = sandbox(t)
   const { sh, root, id } = await running(box)
   const { cgroup_paths: paths } = JSON.parse(readFileSync(join(root, id, 'state.json'), 'utf8')) as { cgroup_paths: Record<string, string> }
@@ -122,10 +127,12 @@ t.test('--cgroup', { skip: needs({ root: true, controllers: ['pids', 'memory'] }
   for (const path of made) rmdirSync(path)
 })
 
-t.test('where init has gone when its v2 cgroup may hold no processes', { skip: needs({ root: true, files: [UNIFIED] }) }, async (t) => {
+t.test('where init has gone when its v2 cgroup may hold no processes', { skip: forUnified }, async (t) => {
   using box = sandbox(t)
   const { sh, root, id } = await running(box)
-  const { cgroup_paths: paths } = JSON.parse(readFileSync(join(root, id, 'state.json'), 'utf8')) as { cgroup_paths: Record<string, string> }
+  const { cgroup_paths: paths } = JSON.parse(readFileSync(join(root, id, 'state.json'), 'utf8')) as {
+    cgroup_paths: Record<string, string>
+  }
   const directory = paths['']!
   const words = (path: string): string[] => readFileSync(path, 'utf8').trim().split(' ').filter(Boolean)
   const [controller = ''] = words(UNIFIED)
@@ -145,7 +152,7 @@ t.test('where init has gone when its v2 cgroup may hold no processes', { skip: n
 
 // ---------------------------------------------------------------- states
 
-t.test('created and running containers take it, others do not', { skip: asRoot }, async (t) => {
+t.test('created and running containers take it, others do not', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   using box = sandbox(t)
   const root = box.root()
   const id = box.id()
@@ -166,7 +173,7 @@ t.test('created and running containers take it, others do not', { skip: asRoot }
   await deleteContainer(id, { root })
 })
 
-t.test('--ignore-paused waits for resume', { skip: asRoot }, async (t) => {
+t.test('--ignore-paused waits for resume', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   using box = sandbox(t)
   const { id, root } = await running(box)
   await pause(id, { root })
@@ -187,14 +194,14 @@ t.test('--ignore-paused waits for resume', { skip: asRoot }, async (t) => {
   t.equal(output, 'test\n')
 })
 
-t.test('it is the config of create that counts', { skip: asRoot }, async (t) => {
+t.test('it is the config of create that counts', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { bundle, sh } = await running(box, { process: { args: ['/bin/sleep', '1000'], env: ['PATH=/bin', 'A=create'] } })
   writeFileSync(join(bundle, 'config.json'), '{"broken')
   t.equal(sh('echo $A').stdout, 'create\n')
 })
 
-t.test('a pid that was given to another process is not entered', { skip: asRoot }, async (t) => {
+t.test('a pid that was given to another process is not entered', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, root, call } = await running(box)
   const file = join(root, id, 'state.json')
@@ -208,7 +215,7 @@ t.test('a pid that was given to another process is not entered', { skip: asRoot 
 
 // ---------------------------------------------------------------- in the background
 
-t.test('--detach, --pid-file and --preserve-fds', { skip: asRoot }, async (t) => {
+t.test('--detach, --pid-file and --preserve-fds', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, withCall, bundle } = await running(box, { ...SLEEP, root: { readonly: false } })
   const pidFile = join(box.directory, 'pid')
@@ -230,7 +237,7 @@ t.test('--detach, --pid-file and --preserve-fds', { skip: asRoot }, async (t) =>
 
 t.test(
   '--detach leaves the end of the process to whoever is its parent next',
-  { skip: needs({ root: true, commands: ['strace'] }) },
+  { skip: needs({ containers: true, commands: ['strace'] }) },
   async (t) => {
     using box = sandbox(t)
     const { id, withCall } = await running(box)
@@ -246,7 +253,7 @@ t.test(
 
 t.test(
   "--pidfd-socket: one message, runc's word for it, and a pidfd",
-  { skip: needs({ root: true, commands: ['python3'] }) },
+  { skip: needs({ containers: true, commands: ['python3'] }) },
   async (t) => {
     using box = sandbox(t)
     const { id, root } = await running(box)

@@ -4,7 +4,9 @@ import t from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, run, start, state } from '../../src/index.ts'
 import type { Overrides } from '../config.ts'
-import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
+import { needs, type Sandbox, sandbox, unable } from '../harness.ts'
+
+const forIds = needs({ containers: true, ids: 1001 })
 
 function prepare(box: Sandbox, overrides: Overrides<Config>) {
   const bundle = box.bundle(overrides)
@@ -24,7 +26,7 @@ async function failure(box: Sandbox, promise: () => Promise<unknown>): Promise<{
   }
 }
 
-t.test('a command that is not there, or not executable, is known at create', { skip: asRoot }, async (t) => {
+t.test('a command that is not there, or not executable, is known at create', { skip: unable }, async (t) => {
   using box = sandbox(t)
   // Podman, Docker and Kubernetes tell exit statuses 126 and 127 by these words.
   for (const [command, code, message] of [
@@ -40,7 +42,7 @@ t.test('a command that is not there, or not executable, is known at create', { s
   }
 })
 
-t.test('why a command could not be executed', { skip: asRoot }, async (t) => {
+t.test('why a command could not be executed', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const elf = (machine: number): Buffer => {
     const header = Buffer.alloc(64)
@@ -72,7 +74,7 @@ t.test('why a command could not be executed', { skip: asRoot }, async (t) => {
   }
 })
 
-t.test('a missing dynamic loader', { skip: needs({ root: true, files: ['/bin/bash'] }) }, async (t) => {
+t.test('a missing dynamic loader', { skip: needs({ containers: true, files: ['/bin/bash'] }) }, async (t) => {
   using box = sandbox(t)
   const { all, rootfs } = prepare(box, { process: { args: ['bash'] } })
   cpSync('/bin/bash', join(rootfs, 'bin/bash'))
@@ -80,7 +82,7 @@ t.test('a missing dynamic loader', { skip: needs({ root: true, files: ['/bin/bas
   t.match(message, /^exec bash: no such file or directory: its dynamic loader "\/lib\S+" does not exist in the container/)
 })
 
-t.test('a command on a mount that is noexec', { skip: asRoot }, async (t) => {
+t.test('a command on a mount that is noexec', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const directory = join(box.directory, 'programs')
   mkdirSync(directory)
@@ -97,7 +99,7 @@ t.test('a command on a mount that is noexec', { skip: asRoot }, async (t) => {
   t.match(message, /permission denied/)
 })
 
-t.test('a step that fails names itself, its arguments, the errno, and the place in config.json', { skip: asRoot }, async (t) => {
+t.test('a step that fails names itself, its arguments, the errno, and the place in config.json', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { all } = prepare(box, {})
   const config = JSON.parse(readFileSync(join(all.bundle, 'config.json'), 'utf8')) as Config
@@ -111,7 +113,7 @@ t.test('a step that fails names itself, its arguments, the errno, and the place 
   t.same(left, [])
 })
 
-t.test('what is wrong with a bundle', { skip: asRoot }, async (t) => {
+t.test('what is wrong with a bundle', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const code = (overrides: Overrides<Config>, change: (bundle: string) => void = () => {}) => {
     const { all, bundle } = prepare(box, overrides)
@@ -138,14 +140,14 @@ t.test('what is wrong with a bundle', { skip: asRoot }, async (t) => {
   })
 })
 
-t.test('an init that is killed while it is made', { skip: asRoot }, async (t) => {
+t.test('an init that is killed while it is made', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const hook = { path: '/bin/sh', args: ['sh', '-c', 'kill -KILL $(sed "s/.*pid\\":\\([0-9]*\\).*/\\1/")'], env: ['PATH=/bin:/usr/bin'] }
   const { all } = prepare(box, { hooks: { createRuntime: [hook] } })
   t.match(await failure(box, () => create(all)), { code: 'died', message: /killed by SIGKILL/, left: [] })
 })
 
-t.test('a memory limit that init cannot live with', { skip: needs({ root: true, controllers: ['memory'] }) }, async (t) => {
+t.test('a memory limit that init cannot live with', { skip: needs({ containers: true, controllers: ['memory'] }) }, async (t) => {
   using box = sandbox(t)
   const { all } = prepare(box, { linux: { resources: { memory: { limit: 4096 } } } })
   const { message, left } = await failure(box, () => create(all))
@@ -153,7 +155,7 @@ t.test('a memory limit that init cannot live with', { skip: needs({ root: true, 
   t.same(left, [])
 })
 
-t.test('a runtime that is killed takes its init along, and delete --force clears up', { skip: asRoot }, async (t) => {
+t.test('a runtime that is killed takes its init along, and delete --force clears up', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, bundle } = prepare(box, { hooks: { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', 'kill -KILL $PPID'] }] } })
   const before = box.snapshot()
@@ -164,7 +166,7 @@ t.test('a runtime that is killed takes its init along, and delete --force clears
   t.same(await box.leftovers(before), [])
 })
 
-t.test('a rootfs that the user may not read, and a working directory outside', { skip: asRoot }, async (t) => {
+t.test('a rootfs that the user may not read, and a working directory outside', { skip: forIds }, async (t) => {
   using box = sandbox(t)
   for (const cwd of ['/proc/self/fd/3', '/proc/self/fd/5', '/proc/self/fd/9']) {
     const { all } = prepare(box, { process: { cwd } })

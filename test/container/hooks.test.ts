@@ -4,7 +4,8 @@ import t from 'tap'
 import type { Hook, Hooks } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, start, state } from '../../src/index.ts'
 import { SPEC_VERSION } from '../../src/version.ts'
-import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+import { type Sandbox, sandbox, unable } from '../harness.ts'
+import { idMaps } from '../user.ts'
 
 const SIGKILL = 9
 const sh = (script: string): Hook => ({ path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/usr/bin:/bin'] })
@@ -28,7 +29,7 @@ const untilStopped = async (id: string, options: { root: string }): Promise<void
   for (let i = 0; i < 500 && (await state(id, options)).status !== 'stopped'; i++) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-t.test('all kinds, in order, with the state on stdin', { skip: asRoot }, async (t) => {
+t.test('all kinds, in order, with the state on stdin', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const kinds = ['prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop'] as const
   const { id, bundle, options, all, lines } = prepare(box, (log) => ({
@@ -54,7 +55,7 @@ t.test('all kinds, in order, with the state on stdin', { skip: asRoot }, async (
   t.same(lines().slice(8), [of('poststop', 0, 'stopped'), of('poststop', 1, 'stopped')])
 })
 
-t.test("namespaces, directory and environment of runtime's and container's hooks", { skip: asRoot }, async (t) => {
+t.test("namespaces, directory and environment of runtime's and container's hooks", { skip: unable }, async (t) => {
   using box = sandbox(t)
   const look = (log: string) => sh(`for n in pid mnt uts net; do readlink /proc/self/ns/$n; done | tr '\\n' ' ' >> ${log}; pwd >> ${log}`)
   const { id, bundle, options, all, lines } = prepare(box, (log) => ({ createRuntime: [look(log)], createContainer: [look(log)] }))
@@ -67,10 +68,9 @@ t.test("namespaces, directory and environment of runtime's and container's hooks
   await deleteContainer(id, options)
 })
 
-t.test('a hook that is a file of the container has the rights of its process, with a user namespace, too', { skip: asRoot }, async (t) => {
+t.test('a hook that is a file of the container has the rights of its process, with a user namespace, too', { skip: unable }, async (t) => {
   using box = sandbox(t)
   chmodSync(box.directory, 0o711)
-  const map = [{ containerID: 0, hostID: 100000, size: 65536 }]
   const bundle = box.bundle((config) => ({
     ...config,
     root: { path: 'rootfs', readonly: false },
@@ -83,13 +83,13 @@ t.test('a hook that is a file of the container has the rights of its process, wi
       ]
     },
     process: { ...config.process, args: ['/bin/cat', '/dev/shm/id'] },
-    linux: { ...config.linux, namespaces: [...config.linux!.namespaces!, { type: 'user' }], uidMappings: map, gidMappings: map }
+    linux: { ...config.linux, namespaces: [...config.linux!.namespaces!, { type: 'user' }], ...idMaps(100_000) }
   }))
   const { stdout, stderr } = box.tsrun('run', '--bundle', bundle, box.id())
   t.match(stdout, /^0\nCapEff:\s*0*20000420\ntest\n$/, stderr)
 })
 
-t.test('a hook that fails ends the creation, and nothing is left', { skip: asRoot }, async (t) => {
+t.test('a hook that fails ends the creation, and nothing is left', { skip: unable }, async (t) => {
   using box = sandbox(t)
   for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
     const {
@@ -109,7 +109,7 @@ t.test('a hook that fails ends the creation, and nothing is left', { skip: asRoo
   }
 })
 
-t.test('a hook that has failed before its pid is told is no zombie that keeps init', { skip: asRoot }, async (t) => {
+t.test('a hook that has failed before its pid is told is no zombie that keeps init', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { all } = prepare(box, () => ({ createContainer: [{ path: '/etc' }] }))
   const before = box.snapshot()
@@ -118,7 +118,7 @@ t.test('a hook that has failed before its pid is told is no zombie that keeps in
   t.same(await box.leftovers(before), [])
 })
 
-t.test('a hook that fails at start stops the container, and it is gone', { skip: asRoot }, async (t) => {
+t.test('a hook that fails at start stops the container, and it is gone', { skip: unable }, async (t) => {
   using box = sandbox(t)
   for (const [kind, hook] of [
     ['startContainer', { path: '/bin/sh', args: ['sh', '-c', 'echo no; exit 1'] }],
@@ -134,7 +134,7 @@ t.test('a hook that fails at start stops the container, and it is gone', { skip:
   }
 })
 
-t.test('how a hook can fail', { skip: asRoot }, async (t) => {
+t.test('how a hook can fail', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const message = async (hook: Hook): Promise<string> => {
     const { all } = prepare(box, () => ({ createRuntime: [hook] }))
@@ -153,7 +153,7 @@ t.test('how a hook can fail', { skip: asRoot }, async (t) => {
   t.ok(long.length < 6000, 'only the end of the output')
 })
 
-t.test('a time limit ends what the hook has started, too', { skip: asRoot }, async (t) => {
+t.test('a time limit ends what the hook has started, too', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { all, lines } = prepare(box, (log) => ({ createRuntime: [{ ...sh(`sleep 1000 & echo $! > ${log}; wait`), timeout: 1 }] }))
   const before = Date.now()
@@ -164,7 +164,7 @@ t.test('a time limit ends what the hook has started, too', { skip: asRoot }, asy
   t.ok(!existsSync(status) || /^State:\s*Z/m.test(readFileSync(status, 'latin1')))
 })
 
-t.test('what a hook leaves in the background keeps nobody waiting, and may go on writing', { skip: asRoot }, async (t) => {
+t.test('what a hook leaves in the background keeps nobody waiting, and may go on writing', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options, all, lines } = prepare(box, (log) => ({
     createRuntime: [sh(`(sleep 0.5; echo late; echo late >&2; echo done >> ${log}) & exit 0`)]
@@ -175,7 +175,7 @@ t.test('what a hook leaves in the background keeps nobody waiting, and may go on
   await deleteContainer(id, options)
 })
 
-t.test('a hook without env has an empty environment, and standard streams only', { skip: asRoot }, async (t) => {
+t.test('a hook without env has an empty environment, and standard streams only', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options, all, lines } = prepare(box, (log) => ({
     createRuntime: [
@@ -195,7 +195,7 @@ t.test('a hook without env has an empty environment, and standard streams only',
   await deleteContainer(id, options)
 })
 
-t.test('poststop hooks that fail are warnings, and the others run', { skip: asRoot }, async (t) => {
+t.test('poststop hooks that fail are warnings, and the others run', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, options, all, lines, warnings } = prepare(box, (log) => ({
     poststop: [sh('exit 1'), { path: '/nonexistent' }, sh(`echo ran >> ${log}`)]
@@ -206,7 +206,7 @@ t.test('poststop hooks that fail are warnings, and the others run', { skip: asRo
   t.match(warnings, [/^error running poststop hook #0: exit status 1/, /^error running poststop hook #1: cannot execute "\/nonexistent"/])
 })
 
-t.test('a state of more than a pipe holds', { skip: asRoot }, async (t) => {
+t.test('a state of more than a pipe holds', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const log = join(box.directory, 'log')
   const bundle = box.bundle({ annotations: { long: 'x'.repeat(1 << 20) }, hooks: { createRuntime: [sh('exit 0'), sh(`wc -c > ${log}`)] } })
@@ -216,7 +216,7 @@ t.test('a state of more than a pipe holds', { skip: asRoot }, async (t) => {
   await deleteContainer(id, { root: box.root() })
 })
 
-t.test('the state on stdin of hooks that a command runs', { skip: asRoot }, async (t) => {
+t.test('the state on stdin of hooks that a command runs', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, bundle, lines } = prepare(box, (log) => ({
     createRuntime: [sh(`cat >> ${log}; echo >> ${log}`)],
@@ -233,7 +233,7 @@ t.test('the state on stdin of hooks that a command runs', { skip: asRoot }, asyn
   )
 })
 
-t.test('SIGTERM while a hook runs undoes everything', { skip: asRoot }, async (t) => {
+t.test('SIGTERM while a hook runs undoes everything', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { id, bundle } = prepare(box, (log) => ({
     createRuntime: [sh(`echo $PPID > ${log}; sleep 1000`)],

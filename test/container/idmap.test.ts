@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Config, IdMapping, Mount } from '../../src/config/types.ts'
 import { needs, type Sandbox, sandbox } from '../harness.ts'
 
-const skip = needs({ root: true, userNamespaces: true, kernel: [5, 19] })
+const skip = needs({ containers: true, userNamespaces: true, host: { CAP_SYS_ADMIN: 'mounts with other ids' }, kernel: [5, 19] })
 const map = (containerID: number, hostID: number, size: number): IdMapping => ({ containerID, hostID, size })
 const MAP = [map(0, 300_000, 1000)]
 const USER: Partial<Config['linux']> = {

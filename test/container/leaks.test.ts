@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import t from 'tap'
 import { create, deleteContainer, kill, run, start, state } from '../../src/index.ts'
-import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+import { type Sandbox, sandbox, unable } from '../harness.ts'
 
 const COUNT = 200
 const SIGKILL = 9
@@ -95,7 +95,7 @@ function bundlesOf(box: Sandbox): Bundles {
 
 t.test(
   `${COUNT} containers leave no process, mount, cgroup, descriptor, directory or listener`,
-  { skip: asRoot, timeout: 110_000 },
+  { skip: unable, timeout: 110_000 },
   async (t) => {
     using box = sandbox(t)
     const bundles = bundlesOf(box)
@@ -111,7 +111,7 @@ t.test(
   }
 )
 
-t.test('many containers at once, of one program', { skip: asRoot, timeout: 60_000 }, async (t) => {
+t.test('many containers at once, of one program', { skip: unable, timeout: 60_000 }, async (t) => {
   using box = sandbox(t)
   const { sleeping, failing } = bundlesOf(box)
   const before = { all: box.snapshot(), listeners: listeners() }

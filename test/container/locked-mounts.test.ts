@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import { needs, type Sandbox, sandbox } from '../harness.ts'
 
-const skip = needs({ root: true, userNamespaces: true, commands: ['unshare'] })
+const skip = needs({ containers: true, userNamespaces: true, host: { CAP_SYS_ADMIN: 'mounts on the host' }, commands: ['unshare'] })
 const MAP = [{ containerID: 0, hostID: 300_000, size: 1000 }]
 const ALL = ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE'] as const
 const CAPABILITIES = { bounding: ALL, effective: ALL, permitted: ALL }

@@ -1,9 +1,9 @@
 /** `linux.mountLabel` on a machine without SELinux, and what other runtimes make of it there. */
 import { existsSync } from 'node:fs'
 import t from 'tap'
-import { asRoot, needs, sandbox } from '../harness.ts'
+import { needs, sandbox, unable } from '../harness.ts'
 
-const skip = asRoot || (existsSync('/sys/fs/selinux/enforce') ? 'needs a machine without SELinux' : false)
+const skip = unable || (existsSync('/sys/fs/selinux/enforce') ? 'needs a machine without SELinux' : false)
 
 t.test('is refused, with its place, and nothing is left', { skip }, async (t) => {
   using box = sandbox(t)

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
-import { asRoot, needs, type Sandbox, sandbox } from '../harness.ts'
+import { needs, type Sandbox, sandbox, unable } from '../harness.ts'
+
+const forMounts = needs({ containers: true, host: { CAP_SYS_ADMIN: 'mounts on the host' }, commands: ['unshare'] })
 
 const PROPAGATION = ['shared', 'rshared', 'slave', 'rslave', 'private', 'rprivate', 'unbindable', 'runbindable'] as const
 
@@ -54,7 +56,7 @@ function isShared(path: string): boolean {
     .some((tag) => tag.startsWith('shared:'))
 }
 
-t.test('the propagation of the root, and of mounts that have their own', { skip: asRoot }, async (t) => {
+t.test('the propagation of the root, and of mounts that have their own', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const mounts = [
     { destination: '/own', source: source(box), options: ['rbind', 'rshared'] },
@@ -79,7 +81,7 @@ t.test('the propagation of the root, and of mounts that have their own', { skip:
   }
 })
 
-t.test('mount points in a tmpfs that mount(2) makes', { skip: asRoot }, async (t) => {
+t.test('mount points in a tmpfs that mount(2) makes', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const mounts = [
     { destination: '/t', type: 'tmpfs', options: ['iversion'] },
@@ -89,7 +91,7 @@ t.test('mount points in a tmpfs that mount(2) makes', { skip: asRoot }, async (t
   t.equal(stdout, 'of the host\n', stderr)
 })
 
-t.test("a file system's options on a bind mount are a warning", { skip: asRoot }, async (t) => {
+t.test("a file system's options on a bind mount are a warning", { skip: unable }, async (t) => {
   using box = sandbox(t)
   const mounts = [{ destination: '/x', source: source(box), options: ['bind', 'mode=755', 'nosuid'] }]
   const { stdout, stderr } = runWith(box, LOOK, mounts)
@@ -97,7 +99,7 @@ t.test("a file system's options on a bind mount are a warning", { skip: asRoot }
   t.match(stderr, /warning: ignoring "mode=755": .* \[\/mounts\/\d+\/options\/1\]/)
 })
 
-t.test('remount changes options of the mount and of the file system', { skip: asRoot }, async (t) => {
+t.test('remount changes options of the mount and of the file system', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const mounts = [
     { destination: '/t', type: 'tmpfs', options: ['size=1m'] },
@@ -110,13 +112,13 @@ t.test('remount changes options of the mount and of the file system', { skip: as
   t.match(stdout, / \/b ro,/)
 })
 
-t.test('several options of a file system in one string, as mount(8) takes them', { skip: asRoot }, async (t) => {
+t.test('several options of a file system in one string, as mount(8) takes them', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { stdout, stderr } = runWith(box, LOOK, [{ destination: '/t', type: 'tmpfs', options: ['size=1m,mode=700'] }])
   t.match(stdout, / \/t .*size=1024k,mode=700/, stderr)
 })
 
-t.test('mount points and a working directory at the end of symlinks to nothing are made inside', { skip: asRoot }, async (t) => {
+t.test('mount points and a working directory at the end of symlinks to nothing are made inside', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const outside = join(box.directory, 'outside')
   const path = source(box)
@@ -139,7 +141,7 @@ t.test('mount points and a working directory at the end of symlinks to nothing a
   t.notOk(existsSync(outside))
 })
 
-t.test('no procfs at the end of a symlink', { skip: asRoot }, async (t) => {
+t.test('no procfs at the end of a symlink', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle((config) => ({ ...config, mounts: [{ destination: '/pro', type: 'proc' }], root: { path: 'rootfs' } }))
   symlinkSync('/nowhere', join(bundle, 'rootfs/pro'))
@@ -147,13 +149,13 @@ t.test('no procfs at the end of a symlink', { skip: asRoot }, async (t) => {
   t.notOk(existsSync(join(bundle, 'rootfs/nowhere')))
 })
 
-t.test('no mount of a container reaches the host', { skip: needs({ root: true, commands: ['unshare'] }) }, async (t) => {
+t.test('no mount of a container reaches the host', { skip: forMounts }, async (t) => {
   using box = sandbox(t)
   const directory = join(box.directory, 'shared')
   mkdirSync(directory)
   // The root file system lies on a mount that is shared, as everything is under systemd.
   const script = `mount -t tmpfs shared ${directory}; mount --make-shared ${directory}; cp -a "$ROOTFS" ${directory}
-    cat /proc/self/mountinfo > ${directory}/before; "$@" || exit; diff ${directory}/before /proc/self/mountinfo && echo same`
+  cat /proc/self/mountinfo > ${directory}/before; "$@" || exit; diff ${directory}/before /proc/self/mountinfo && echo same`
   for (const rootfsPropagation of PROPAGATION) {
     const bundle = box.bundle((config) => ({
       ...config,
@@ -166,7 +168,7 @@ t.test('no mount of a container reaches the host', { skip: needs({ root: true, c
   }
 })
 
-t.test('read-only paths: the root, what is mounted below it, files, what is not there', { skip: asRoot }, async (t) => {
+t.test('read-only paths: the root, what is mounted below it, files, what is not there', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const script = 'touch /x /etc/x; touch /tmp/x && echo tmp; echo x > /etc/passwd; touch /root/y; echo done'
   const mounts = [{ destination: '/tmp', type: 'tmpfs' }]
@@ -183,7 +185,7 @@ t.test('read-only paths: the root, what is mounted below it, files, what is not 
     })
 })
 
-t.test('masked paths: a file, a directory, a symlink, a device, twice, below another, what is not there', { skip: asRoot }, async (t) => {
+t.test('masked paths: a file, a directory, a symlink, a device, twice, below another, what is not there', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const maskedPaths = [
     '/etc/passwd',

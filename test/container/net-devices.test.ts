@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import { needs, type Sandbox, sandbox } from '../harness.ts'
 
-const skip = needs({ root: true, commands: ['ip', 'unshare'] })
+const skip = needs({ containers: true, host: { CAP_NET_ADMIN: 'network devices' }, commands: ['ip', 'unshare'] })
 
 /** A "host" of the test's own: a network namespace with a device that has addresses of every kind. */
 const HOST = `

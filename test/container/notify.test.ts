@@ -10,7 +10,8 @@ import type { OwnedFd } from '../../src/linux/fd.ts'
 import { ownResult } from '../../src/linux/fd.ts'
 import { check, syscall } from '../../src/linux/ffi.ts'
 import { bindUnix, connectUnix, pollAsync, readMessage, receiveFd, writeAll } from '../../src/linux/socket.ts'
-import { asRoot, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
+import { idMaps } from '../user.ts'
 
 const INSIDE = '/run/notify/notify.sock'
 const ENV = `NOTIFY_SOCKET=${INSIDE}`
@@ -81,7 +82,7 @@ async function hearReady(t: Test, manager: Manager, pid: number): Promise<void> 
 }
 
 for (const make of [listen, listenAbstract]) {
-  t.test(`start waits until the container is ready (${make.name})`, { skip: asRoot }, async (t) => {
+  t.test(`start waits until the container is ready (${make.name})`, { skip: unable }, async (t) => {
     const box = sandbox(t)
     const manager = make(t, box)
     const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sh', '-c', SHOW] } })]
@@ -111,7 +112,7 @@ for (const make of [listen, listenAbstract]) {
   })
 }
 
-t.test('whom the barrier waits for', { skip: asRoot }, async (t) => {
+t.test('whom the barrier waits for', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const manager = listen(t, box)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sleep', '100'] } })]
@@ -127,7 +128,7 @@ t.test('whom the barrier waits for', { skip: asRoot }, async (t) => {
   box.tsrun('delete', '--force', id)
 })
 
-t.test('a container that ends without being ready', { skip: asRoot }, async (t) => {
+t.test('a container that ends without being ready', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const manager = listen(t, box)
   const env = { NOTIFY_SOCKET: manager.address }
@@ -138,7 +139,7 @@ t.test('a container that ends without being ready', { skip: asRoot }, async (t) 
   t.equal(await hear(manager, 0), undefined)
 })
 
-t.test('in the foreground it is the runtime that is to be watched', { skip: asRoot }, async (t) => {
+t.test('in the foreground it is the runtime that is to be watched', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const manager = listen(t, box)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sh', '-c', 'trap "exit 3" TERM; sleep 100 & wait'] } })]
@@ -151,7 +152,7 @@ t.test('in the foreground it is the runtime that is to be watched', { skip: asRo
   t.equal(await run.ended, 3)
 })
 
-t.test('a container that does not become ready can be killed', { skip: asRoot }, async (t) => {
+t.test('a container that does not become ready can be killed', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const manager = listen(t, box)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sleep', '100'] } })]
@@ -163,7 +164,7 @@ t.test('a container that does not become ready can be killed', { skip: asRoot },
   t.equal(await start.ended, 0)
 })
 
-t.test('addresses', { skip: asRoot }, async (t) => {
+t.test('addresses', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const bundle = box.bundle({ process: { args: ['sleep', '100'] } })
   const run = (address: string) => box.tsrunWith({ env: { NOTIFY_SOCKET: address } }, 'run', '--bundle', bundle, box.id())
@@ -181,7 +182,7 @@ t.test('addresses', { skip: asRoot }, async (t) => {
   box.tsrun('delete', '--force', id)
 })
 
-t.test('a state directory with a long name', { skip: asRoot }, async (t) => {
+t.test('a state directory with a long name', { skip: unable }, async (t) => {
   const box = sandbox(t)
   const manager = listen(t, box)
   const [id, bundle] = [box.id(), box.bundle({ process: { args: ['sleep', '100'] } })]
@@ -199,15 +200,14 @@ t.test('a state directory with a long name', { skip: asRoot }, async (t) => {
   box.tsrun('--root', root, 'delete', '--force', id)
 })
 
-t.test('any user of the container may say it', { skip: asRoot }, async (t) => {
+t.test('any user of the container may say it', { skip: needs({ containers: true, ids: 1001 }) }, async (t) => {
   const box = sandbox(t)
   chmodSync(box.directory, 0o755)
   const manager = listen(t, box)
-  const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }]
   const bundle = box.bundle((config) => ({
     ...config,
     process: { ...config.process, args: ['sleep', '100'], user: { uid: 1000, gid: 1000 } },
-    linux: { ...config.linux, uidMappings: ids, gidMappings: ids, namespaces: [...(config.linux?.namespaces ?? []), { type: 'user' }] }
+    linux: { ...config.linux, ...idMaps(100_000), namespaces: [...(config.linux?.namespaces ?? []), { type: 'user' }] }
   }))
   mkdirSync(join(bundle, 'rootfs/run/notify'), { recursive: true })
   const id = box.id()

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { create, deleteContainer, kill, ps, start } from '../../src/index.ts'
-import { asRoot, needs, sandbox } from '../harness.ts'
+import { needs, sandbox, unable } from '../harness.ts'
 
 const TWO = { process: { args: ['/bin/sh', '-c', 'sleep 1000 & sleep 1001; :'] } }
 
@@ -14,7 +14,7 @@ async function eventually(condition: () => boolean | Promise<boolean>): Promise<
   return false
 }
 
-t.test('all processes of a container, with the pids of the host', { skip: asRoot }, async (t) => {
+t.test('all processes of a container, with the pids of the host', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const options = { root: box.root() }
   const id = box.id()
@@ -31,7 +31,7 @@ t.test('all processes of a container, with the pids of the host', { skip: asRoot
   await t.rejects(ps(id, options), { code: 'not-found', message: /^container does not exist/ })
 })
 
-t.test('the command: a table, JSON, and options of ps', { skip: asRoot || needs({ commands: ['ps'] }) }, async (t) => {
+t.test('the command: a table, JSON, and options of ps', { skip: unable || needs({ commands: ['ps'] }) }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   t.equal(box.tsrun('run', '--detach', '--bundle', box.bundle(TWO), id).status, 0)
@@ -58,7 +58,7 @@ t.test('the command: a table, JSON, and options of ps', { skip: asRoot || needs(
   t.match(box.tsrun('ps', id), { status: 0, stdout: /^UID[^\n]*\n$/, stderr: '' })
 })
 
-t.test('the same as runc', { skip: asRoot || needs({ commands: ['ps', 'runc'] }) }, async (t) => {
+t.test('the same as runc', { skip: needs({ containers: true, ownCgroup: true, commands: ['ps', 'runc'] }) }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle({ process: { args: ['/bin/sleep', '1000'] } })
   const seen = (['runc', 'tsrun'] as const).map((side) => {

@@ -2,7 +2,8 @@
 import t from 'tap'
 import type { Config, Linux, Process, Resources } from '../../src/config/types.ts'
 import { create, run } from '../../src/index.ts'
-import { asRoot, controllers, needs, sandbox } from '../harness.ts'
+import { controllers, needs, sandbox, unable } from '../harness.ts'
+import { idMaps, user } from '../user.ts'
 
 t.setTimeout(110_000)
 
@@ -22,11 +23,10 @@ interface Case {
 
 const v1 = (controller: string) => needs({ cgroup: 'v1', controllers: [controller] })
 const namespaces = (...more: NonNullable<Linux['namespaces']>) => [{ type: 'pid' }, { type: 'mount' }, { type: 'uts' }, ...more] as const
-const user = (ids: Partial<NonNullable<Process['user']>>) => ({ user: { uid: 0, gid: 0, ...ids } })
+const as = (ids: Partial<NonNullable<Process['user']>>) => ({ user: { uid: 0, gid: 0, ...ids } })
 const userNamespace: Partial<Linux> = {
   namespaces: namespaces({ type: 'user' }, { type: 'ipc' }, { type: 'network' }),
-  uidMappings: [{ containerID: 0, hostID: 0, size: 10 }],
-  gidMappings: [{ containerID: 0, hostID: 0, size: 10 }]
+  ...idMaps(0, 10)
 }
 const HUGE = 2 ** 62
 const mount = (fields: object) => ({ mounts: [{ destination: '/x', ...fields }] as const })
@@ -60,10 +60,18 @@ const cases: Readonly<Record<string, Case>> = {
     linux: userNamespace,
     message: /\(EPERM\) \[\/process\/rlimits\/0\]$/
   },
-  'a uid that the user namespace does not map': { process: user({ uid: 10 }), linux: userNamespace, message: /\[\/process\/user\/uid\]$/ },
-  'a gid that the user namespace does not map': { process: user({ gid: 10 }), linux: userNamespace, message: /\[\/process\/user\/gid\]$/ },
+  'a uid that the user namespace does not map': {
+    process: as({ uid: 65_537 }),
+    linux: userNamespace,
+    message: /\[\/process\/user\/uid\]$/
+  },
+  'a gid that the user namespace does not map': {
+    process: as({ gid: 65_537 }),
+    linux: userNamespace,
+    message: /\[\/process\/user\/gid\]$/
+  },
   'a group that the user namespace does not map': {
-    process: user({ additionalGids: [1, 10] }),
+    process: as({ additionalGids: [0, 65_537] }),
     linux: userNamespace,
     message: /\[\/process\/user\/additionalGids(\/\d+)?\]$/
   },
@@ -85,16 +93,18 @@ const cases: Readonly<Record<string, Case>> = {
     skip: needs({ files: ['/proc/self/ns/time'] })
   },
   'a sysctl that does not exist': {
-    linux: { namespaces: namespaces({ type: 'network' }), sysctl: { 'net.no.such': '1' } },
+    linux: { namespaces: namespaces({ type: 'network' }, { type: 'ipc' }), sysctl: { 'net.no.such': '1' } },
     message: /cannot set the sysctl "net\.no\.such" to "1": .*\(ENOENT\) \[\/linux\/sysctl\/net\.no\.such\]$/
   },
   'a value that a sysctl refuses': {
-    linux: { namespaces: namespaces({ type: 'ipc' }), sysctl: { 'kernel.sem': '1 2 3 x' } },
+    linux: { namespaces: namespaces({ type: 'ipc' }, { type: 'network' }), sysctl: { 'kernel.sem': '1 2 3 x' } },
     message: /\(EINVAL\) \[\/linux\/sysctl\/kernel\.sem\]$/
   },
   'a network device that does not exist': {
-    linux: { namespaces: namespaces({ type: 'network' }), netDevices: { 'no-such': {} } },
-    message: /\(ENODEV\) \[\/linux\/netDevices\/no-such\]$/
+    linux: { namespaces: namespaces({ type: 'network' }, { type: 'ipc' }), netDevices: { 'no-such': {} } },
+    message: user
+      ? /cannot join a namespace: .*\(EPERM\) \[\/linux\/netDevices\/no-such\]$/
+      : /\(ENODEV\) \[\/linux\/netDevices\/no-such\]$/
   },
   'more processes than the kernel can have': {
     resources: { pids: { limit: 99_999_999_999 } },
@@ -110,7 +120,7 @@ const cases: Readonly<Record<string, Case>> = {
   'real-time that the cgroup above does not have': {
     resources: { cpu: { realtimeRuntime: 2_000_000, realtimePeriod: 1_000_000 } },
     message: /\(EINVAL\).* \[\/linux\/resources\/cpu\/realtimeRuntime\]$/,
-    skip: needs({ cgroup: 'v1', files: ['/sys/fs/cgroup/cpu/cpu.rt_runtime_us'] })
+    skip: needs({ cgroup: 'v1', controllers: ['cpu'], files: ['/sys/fs/cgroup/cpu/cpu.rt_runtime_us'] })
   },
   'a limit in bytes read for a block device that is not there': throttle('ReadBps'),
   'a limit in bytes written for it': throttle('WriteBps'),
@@ -310,7 +320,7 @@ const cases: Readonly<Record<string, Case>> = {
 }
 
 for (const [name, { process, linux, resources, mounts, message, atStart, skip, ...rest }] of Object.entries(cases))
-  t.test(name, { skip: asRoot || skip || false }, async (t) => {
+  t.test(name, { skip: unable || skip || false }, async (t) => {
     using box = sandbox(t)
     const bundle = box.bundle((config: Config) => ({
       ...config,

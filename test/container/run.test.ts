@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { deleteContainer, list, run, state } from '../../src/index.ts'
 import { consoleSocket, takeConsole } from '../console.ts'
-import { asRoot, needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
+
+const forHostProcesses = needs({ containers: true, host: { CAP_SYS_ADMIN: "a proc of the host's processes" } })
 
 const shell = (script: string) => ({ process: { args: ['/bin/sh', '-c', script] } })
 
-t.test('exit statuses', { skip: asRoot }, async (t) => {
+t.test('exit statuses', { skip: unable }, async (t) => {
   using box = sandbox(t)
   for (const [script, status] of [
     ['exit 0', 0],
@@ -24,14 +26,14 @@ t.test('exit statuses', { skip: asRoot }, async (t) => {
   t.same(await list({ root: box.root() }), [])
 })
 
-t.test('standard streams are passed through', { skip: asRoot }, async (t) => {
+t.test('standard streams are passed through', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle(shell('cat; echo error >&2'))
   const { status, stdout, stderr } = box.tsrunWith({ input: 'input\n' }, 'run', '--bundle', bundle, box.id())
   t.match({ status, stdout, stderr }, { status: 0, stdout: 'input\n', stderr: 'error\n' })
 })
 
-t.test('in the background it returns at once, and the container stays', { skip: asRoot }, async (t) => {
+t.test('in the background it returns at once, and the container stays', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   const options = { root: box.root() }
@@ -47,7 +49,7 @@ t.test('in the background it returns at once, and the container stays', { skip: 
   t.same(await box.leftovers(before), [])
 })
 
-t.test('--keep leaves a stopped container', { skip: asRoot }, async (t) => {
+t.test('--keep leaves a stopped container', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   t.equal(box.tsrun('run', '--keep', '--bundle', box.bundle(shell('exit 3')), id).status, 3)
@@ -55,7 +57,7 @@ t.test('--keep leaves a stopped container', { skip: asRoot }, async (t) => {
   await deleteContainer(id, { root: box.root() })
 })
 
-t.test('in a library, several at a time', { skip: asRoot }, async (t) => {
+t.test('in a library, several at a time', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const root = box.root()
   const before = box.snapshot()
@@ -98,7 +100,7 @@ async function signalled(box: Sandbox, bundle: string, signals: readonly NodeJS.
   return { code, output }
 }
 
-t.test('signals are forwarded', { skip: asRoot }, async (t) => {
+t.test('signals are forwarded', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const script =
     'for s in HUP INT USR1 USR2 WINCH CHLD; do trap "echo $s" $s; done; trap "echo TERM; exit 5" TERM; echo ready; while :; do sleep 0.05; done'
@@ -111,7 +113,7 @@ t.test('signals are forwarded', { skip: asRoot }, async (t) => {
   t.same(await list({ root: box.root() }), [])
 })
 
-t.test('a process that a signal ends makes 128 + n', { skip: asRoot }, async (t) => {
+t.test('a process that a signal ends makes 128 + n', { skip: forHostProcesses }, async (t) => {
   using box = sandbox(t)
   // Pid 1 of a pid namespace has no default actions, so this one shares the host's.
   const bundle = box.bundle({ ...shell('echo ready; exec sleep 1000'), linux: { namespaces: [{ type: 'mount' }] }, hostname: undefined })
@@ -119,7 +121,7 @@ t.test('a process that a signal ends makes 128 + n', { skip: asRoot }, async (t)
   t.equal(code, 131, output)
 })
 
-t.test('killed from outside', { skip: asRoot }, async (t) => {
+t.test('killed from outside', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   const bundle = box.bundle(shell('echo ready; exec sleep 1000'))
@@ -134,7 +136,7 @@ t.test('killed from outside', { skip: asRoot }, async (t) => {
   t.same(await list({ root: box.root() }), [])
 })
 
-t.test('delete --force ends one that is in the foreground', { skip: asRoot }, async (t) => {
+t.test('delete --force ends one that is in the foreground', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const id = box.id()
   const before = box.snapshot()
@@ -152,7 +154,7 @@ t.test('delete --force ends one that is in the foreground', { skip: asRoot }, as
   )
 })
 
-t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['script'] }) }, async (t) => {
+t.test('a terminal in the foreground', { skip: needs({ containers: true, commands: ['script'] }) }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle({ process: { terminal: true, args: ['/bin/sh', '-c', 'tty; stty size; read line; echo "<$line>"; exit 4'] } })
   const command = `stty rows 33 cols 99; ${tsrunPath()} --root ${box.root()} run --bundle ${bundle} ${box.id()}; echo "status $?"; stty -a`
@@ -164,7 +166,7 @@ t.test('a terminal in the foreground', { skip: needs({ root: true, commands: ['s
   t.match(stdout, / icanon /, 'the terminal is as it was')
 })
 
-t.test('a terminal without a terminal: output is relayed all the same', { skip: asRoot }, async (t) => {
+t.test('a terminal without a terminal: output is relayed all the same', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle({
     process: { terminal: true, args: ['/bin/sh', '-c', 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'] }
@@ -174,7 +176,7 @@ t.test('a terminal without a terminal: output is relayed all the same', { skip: 
   t.equal(stdout.split('\r\n').length, 20001)
 })
 
-t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
+t.test('a terminal for a console socket', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-console-'))
   t.teardown(() => rmSync(directory, { recursive: true }))
@@ -193,7 +195,7 @@ t.test('a terminal for a console socket', { skip: asRoot }, async (t) => {
   await deleteContainer(id, { root: box.root(), force: true })
 })
 
-t.test('descriptors: the standard ones and those that were asked for', { skip: asRoot }, async (t) => {
+t.test('descriptors: the standard ones and those that were asked for', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle(shell('ls /proc/self/fd | tr "\\n" " "; cat <&3'))
   const { openSync, closeSync } = await import('node:fs')
@@ -207,7 +209,7 @@ t.test('descriptors: the standard ones and those that were asked for', { skip: a
   t.match(missing.stderr, /please check that preserved-fd 0 \(of 2\) is present/)
 })
 
-t.test('socket activation', { skip: asRoot }, async (t) => {
+t.test('socket activation', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const bundle = box.bundle(shell('echo $LISTEN_FDS $LISTEN_PID; [ -e /proc/self/fd/3 ] && echo open'))
   const script = 'exec 3</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { signalNumbers } from '../../src/abi/signals.ts'
-import { asRoot, needs, repository, sandbox, tsrunPath } from '../harness.ts'
+import { needs, repository, sandbox, tsrunPath, unable } from '../harness.ts'
 
 const SHOW = ['/bin/cat', '/proc/self/status']
 const NAMES = Object.entries(signalNumbers)
@@ -20,7 +20,7 @@ const dispositions = (status: string) => ({
 })
 
 /** env(1) of coreutils 9 makes a caller that ignores and blocks. */
-const skip = asRoot || needs({ commands: ['/usr/bin/env'] })
+const skip = unable || needs({ commands: ['/usr/bin/env'] })
 const caller = (ignored: string, blocked: string) => ['env', `--ignore-signal=${ignored}`, `--block-signal=${blocked}`]
 const MANY = caller('HUP,INT,QUIT,TRAP,SEGV,PIPE,TERM,CHLD,TSTP,XFSZ,USR1,SYS', 'USR2,TERM,IO')
 const KEPT = 'HUP,INT,QUIT,TRAP,USR1,SEGV,PIPE,TERM,TSTP,XFSZ,SYS'

@@ -6,7 +6,7 @@ import { readRecord, stateDirectory } from '../../src/container/store.ts'
 import { create, deleteContainer, explain, kill, start, state } from '../../src/index.ts'
 import { accept, listenUnix, poll, readMessage, receiveFd, writeAll } from '../../src/linux/socket.ts'
 import { getWindowSize, isTerminal } from '../../src/linux/tty.ts'
-import { asRoot, needs, sandbox } from '../harness.ts'
+import { needs, sandbox, unable } from '../harness.ts'
 
 const POLLIN = 1
 const SIGKILL = 9
@@ -22,7 +22,7 @@ const untilStopped = async (id: string, options: { root: string }): Promise<void
   for (let i = 0; i < 500 && (await state(id, options)).status !== 'stopped'; i++) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
-t.test('the console socket gets the master, in one message, before create returns', { skip: asRoot }, async (t) => {
+t.test('the console socket gets the master, in one message, before create returns', { skip: unable }, async (t) => {
   using box = sandbox(t)
   // Longer than the 107 bytes of sockaddr_un.
   const directory = join(box.directory, 'x'.repeat(100))
@@ -51,7 +51,7 @@ t.test('the console socket gets the master, in one message, before create return
   await deleteContainer(id, options)
 })
 
-t.test('the pidfd socket gets a pidfd of init', { skip: asRoot }, async (t) => {
+t.test('the pidfd socket gets a pidfd of init', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const pidfdSocket = join(box.directory, 'pidfd')
   using listener = listenUnix(pidfdSocket, 0o600)
@@ -65,7 +65,7 @@ t.test('the pidfd socket gets a pidfd of init', { skip: asRoot }, async (t) => {
   await deleteContainer(id, { root: box.root() })
 })
 
-t.test('a socket that nobody listens on is an error that leaves nothing', { skip: asRoot }, async (t) => {
+t.test('a socket that nobody listens on is an error that leaves nothing', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const before = box.snapshot()
   const options = { root: box.root(), id: box.id(), bundle: box.bundle({ process: { terminal: true } }) }
@@ -74,7 +74,7 @@ t.test('a socket that nobody listens on is an error that leaves nothing', { skip
   t.same(await box.leftovers(before), [])
 })
 
-t.test('a paused container', { skip: needs({ root: true, controllers: ['freezer'] }) }, async (t) => {
+t.test('a paused container', { skip: needs({ containers: true, controllers: ['freezer'] }) }, async (t) => {
   using box = sandbox(t)
   const options = { root: box.root() }
   const pause = async (id: string): Promise<void> => {

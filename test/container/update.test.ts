@@ -5,7 +5,7 @@ import t from 'tap'
 import type { Config, Resources } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, pause, state, update } from '../../src/index.ts'
 import type { Overrides } from '../config.ts'
-import { asRoot, type CallOptions, needs, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { type CallOptions, needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 
 const SLEEP: Overrides<Config> = { process: { args: ['/bin/sleep', '1000'] } }
 const limited = (resources: Overrides<Resources>): Overrides<Config> => ({ ...SLEEP, linux: { resources } })
@@ -139,7 +139,7 @@ const isIntended = (line: string): boolean => INTENDED.some((each) => each.line.
 
 t.test(
   'the same calls to runc and tsrun make the same limits',
-  { skip: asRoot || needs({ commands: ['runc'], controllers: ['memory', 'pids', 'cpu'] }) },
+  { skip: unable || needs({ commands: ['runc'], controllers: ['memory', 'pids', 'cpu'] }) },
   async (t) => {
     for (const [name, { config = SLEEP, calls }] of Object.entries(CASES)) {
       t.test(name, async (t) => {
@@ -156,7 +156,7 @@ t.test(
   }
 )
 
-const withLimits = asRoot || needs({ controllers: ['memory', 'pids', 'cpu'] })
+const withLimits = unable || needs({ controllers: ['memory', 'pids', 'cpu'] })
 
 async function created(box: Sandbox, resources: Overrides<Resources> = {}) {
   const id = box.id()

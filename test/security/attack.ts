@@ -9,6 +9,7 @@ import { bytes, text, to } from '../../src/plan/step.ts'
 import { DEFAULT_CONFIG, merge, type Overrides } from '../config.ts'
 import type { Result, Sandbox } from '../harness.ts'
 import { planOf, step } from '../run-image.ts'
+import { forUser } from '../user.ts'
 
 /** A bundle that an attacker has made. */
 export interface Hostile {
@@ -68,7 +69,7 @@ export function prepare(box: Sandbox, { script = 'true', config = {}, mounts = [
   makeImage(box, rootfs)
   const own = merge(DEFAULT_CONFIG, { root: { readonly: false }, process: { args: ['/bin/sh', '-c', script] } })
   const kept = (DEFAULT_CONFIG.mounts ?? []).filter(({ destination }) => !without.includes(destination))
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(merge({ ...own, mounts: [...kept, ...mounts] }, config)))
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(forUser(merge({ ...own, mounts: [...kept, ...mounts] }, config))))
   image?.(rootfs)
   return { bundle, rootfs, id }
 }

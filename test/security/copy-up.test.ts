@@ -1,16 +1,16 @@
 /** A hostile image, or somebody who shares it, against `tmpcopyup`: what is copied is of the image, and nothing else is touched. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Mount } from '../../src/config/types.ts'
-import { asRoot, sandbox } from '../harness.ts'
+import { needs, sandbox, unable } from '../harness.ts'
 import { attack, during, exchanging, outside, prepare, upTo, volume } from './attack.ts'
 
 const copied = (destination: string): Mount => ({ destination, type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup', 'size=10m'] })
 const SECRET = /of the host|:\$[0-9y]\$/
 
-t.test('symlinks at every place, in a race', { skip: asRoot }, async (t) => {
+t.test('symlinks at every place, in a race', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const before = host.look()
@@ -46,7 +46,7 @@ t.test('symlinks at every place, in a race', { skip: asRoot }, async (t) => {
   t.same(host.look(), before, 'nothing was made or changed on the host')
 })
 
-t.test('the mount point becomes a symlink to the host, in a race', { skip: asRoot }, async (t) => {
+t.test('the mount point becomes a symlink to the host, in a race', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const before = host.look()
@@ -61,7 +61,7 @@ t.test('the mount point becomes a symlink to the host, in a race', { skip: asRoo
   t.same(host.look(), before)
 })
 
-t.test('symlinks of an image are copied as symlinks, not what they lead to', { skip: asRoot }, async (t) => {
+t.test('symlinks of an image are copied as symlinks, not what they lead to', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const { stdout } = attack(box, {
@@ -80,7 +80,7 @@ t.test('symlinks of an image are copied as symlinks, not what they lead to', { s
   t.equal(stdout, `${upTo('/etc/shadow')}\n${host.path}\n/proc/1/root/etc/shadow\n`)
 })
 
-t.test('what is masked later cannot be copied before', { skip: asRoot }, async (t) => {
+t.test('what is masked later cannot be copied before', { skip: unable }, async (t) => {
   using box = sandbox(t)
   for (const [target, type] of [
     ['/proc', 'proc'],
@@ -100,7 +100,7 @@ t.test('what is masked later cannot be copied before', { skip: asRoot }, async (
   }
 })
 
-t.test('nor what is mounted below', { skip: asRoot }, async (t) => {
+t.test('nor what is mounted below', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const { stdout, stderr } = attack(box, {
@@ -120,7 +120,7 @@ t.test('nor what is mounted below', { skip: asRoot }, async (t) => {
   for (const name of ['proc', 'volume', 'one']) t.match(stderr, `warning: what is mounted on "/data/${name}" is not copied up [/mounts/`)
 })
 
-t.test('a file that grows for ever, and a directory that does, end with the tmpfs', { skip: asRoot }, async (t) => {
+t.test('a file that grows for ever, and a directory that does, end with the tmpfs', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { bundle, rootfs } = prepare(box, { mounts: [{ ...copied('/data'), options: ['tmpcopyup', 'size=1m', 'nr_inodes=100'] }] })
   const data = join(rootfs, 'data')
@@ -135,7 +135,7 @@ t.test('a file that grows for ever, and a directory that does, end with the tmpf
 
 t.test(
   "the memory of the copies is the container's",
-  { skip: asRoot || (existsSync('/sys/fs/cgroup/memory') ? false : 'needs the v1 memory controller') },
+  { skip: needs({ containers: true, cgroup: 'v1', controllers: ['memory'] }) },
   async (t) => {
     using box = sandbox(t)
     const { bundle, rootfs } = prepare(box, {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { asRoot, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 import type { Snapshot } from '../leftovers.ts'
 import { type Hostile, prepare, volume } from './attack.ts'
 
@@ -65,7 +65,7 @@ function scene(box: Sandbox, hooks: boolean): Scene {
 }
 
 for (const hooks of [false, true]) {
-  t.test(`create, ${hooks ? 'with hooks' : 'without hooks'}`, { skip: asRoot, timeout: 60_000 }, async (t) => {
+  t.test(`create, ${hooks ? 'with hooks' : 'without hooks'}`, { skip: unable, timeout: 60_000 }, async (t) => {
     using box = sandbox(t)
     const { hostile, marks } = scene(box, hooks)
     const whole = await timeOf(() => killedAfter(box, 20_000, 'create', '--bundle', hostile.bundle, hostile.id))
@@ -91,7 +91,7 @@ for (const hooks of [false, true]) {
 
 t.test(
   'run --detach: the command is executed for a container that is known, or not at all',
-  { skip: asRoot, timeout: 60_000 },
+  { skip: unable, timeout: 60_000 },
   async (t) => {
     using box = sandbox(t)
     const { hostile, marks } = scene(box, false)
@@ -111,7 +111,7 @@ t.test(
   }
 )
 
-t.test('start and delete that are killed can be repeated', { skip: asRoot, timeout: 60_000 }, async (t) => {
+t.test('start and delete that are killed can be repeated', { skip: unable, timeout: 60_000 }, async (t) => {
   using box = sandbox(t)
   const { hostile } = scene(box, false)
   const before = box.snapshot()

@@ -2,7 +2,8 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { asRoot, type Sandbox, sandbox } from '../harness.ts'
+import { type Sandbox, sandbox, unable } from '../harness.ts'
+import { user } from '../user.ts'
 import { during, exchanging, outside, prepare, upTo, volume } from './attack.ts'
 
 /** Each race has this time, and this many rounds at least where the machine is slow. */
@@ -24,7 +25,10 @@ function createAndStart(box: Sandbox, bundle: string, race: () => Disposable): {
   return { error: '', output: created.later() }
 }
 
-t.test('CVE-2021-30465, CVE-2021-25741: a mount point in a shared volume becomes a symlink to the host', { skip: asRoot }, async (t) => {
+/** Of the host, where a container that escapes would find it. */
+const SECRET = readFileSync(user ? '/etc/hostname' : '/etc/shadow', 'utf8').split('\n')[0]!
+
+t.test('CVE-2021-30465, CVE-2021-25741: a mount point in a shared volume becomes a symlink to the host', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const before = host.look()
@@ -46,7 +50,7 @@ t.test('CVE-2021-30465, CVE-2021-25741: a mount point in a shared volume becomes
   const rounds = during(MS, ROUNDS, () => {
     const { output, error } = createAndStart(box, bundle, () => exchanging(box, join(shared, 'point'), join(shared, 'link'), 30_000))
     seen.add(output === '' ? 'refused' : 'ran')
-    if (output.includes('of the host') || output.includes(readFileSync('/etc/shadow', 'utf8').split('\n')[0]!)) t.fail(output)
+    if (output.includes('of the host') || output.includes(SECRET)) t.fail(output)
     if (error.includes('this is a bug')) t.fail(error)
   })
   t.comment(`${rounds} rounds: ${[...seen]}`)
@@ -54,7 +58,7 @@ t.test('CVE-2021-30465, CVE-2021-25741: a mount point in a shared volume becomes
   t.ok(rootfs)
 })
 
-t.test('CVE-2024-45310, CVE-2026-41579: what is made on the way to a mount point is made in the root', { skip: asRoot }, async (t) => {
+t.test('CVE-2024-45310, CVE-2026-41579: what is made on the way to a mount point is made in the root', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const before = host.look()
@@ -71,7 +75,7 @@ t.test('CVE-2024-45310, CVE-2026-41579: what is made on the way to a mount point
   t.same(host.look(), before)
 })
 
-t.test('CVE-2019-19921, CVE-2023-28642: /proc is renamed away while it is masked', { skip: asRoot }, async (t) => {
+t.test('CVE-2019-19921, CVE-2023-28642: /proc is renamed away while it is masked', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { bundle, rootfs } = prepare(box, {
     script: `for d in /proc /fake; do [ -e $d/1/mountinfo ] || continue
@@ -88,23 +92,23 @@ t.test('CVE-2019-19921, CVE-2023-28642: /proc is renamed away while it is masked
   t.ok(looked > 0, `${looked} of ${rounds} containers had a procfs, and it was protected`)
 })
 
-t.test('CVE-2025-31133: /dev/null of the image becomes a symlink', { skip: asRoot }, async (t) => {
+t.test('CVE-2025-31133: /dev/null of the image becomes a symlink', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const { bundle, rootfs } = prepare(box, {
     script:
-      'for f in /proc/timer_list /proc/kcore; do stat -c %t:%T $f; (exec 3>>/proc/sysrq-trigger) 2>/dev/null && echo HOLE; done; true',
+      'for f in /proc/timer_list /proc/kcore; do [ -e $f ] || continue; stat -c %t:%T $f; (exec 3>>/proc/sysrq-trigger) 2>/dev/null && echo HOLE; done; true',
     without: ['/dev', '/dev/pts', '/dev/shm', '/dev/mqueue']
   })
   symlinkSync('/proc/sysrq-trigger', join(rootfs, 'dev/link'))
   writeFileSync(join(rootfs, 'dev/null'), '')
   const rounds = during(MS, ROUNDS, () => {
     const { output } = createAndStart(box, bundle, () => exchanging(box, join(rootfs, 'dev/null'), join(rootfs, 'dev/link'), 20_000))
-    if (output !== '' && output !== '1:3\n1:3\n') t.fail(output)
+    if (output !== '' && !/^(1:3\n)+$/.test(output)) t.fail(output)
   })
   t.comment(`${rounds} rounds`)
 })
 
-t.test('CVE-2025-52881: sysctls are written where they belong, whatever is on /proc by then', { skip: asRoot }, async (t) => {
+t.test('CVE-2025-52881: sysctls are written where they belong, whatever is on /proc by then', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'latin1')
   const { bundle, rootfs } = prepare(box, {
@@ -121,7 +125,7 @@ t.test('CVE-2025-52881: sysctls are written where they belong, whatever is on /p
   t.equal(readFileSync('/proc/sys/kernel/core_pattern', 'latin1'), pattern)
 })
 
-t.test('CVE-2024-21626: the working directory becomes a way to a descriptor when it has been made', { skip: asRoot }, async (t) => {
+t.test('CVE-2024-21626: the working directory becomes a way to a descriptor when it has been made', { skip: unable }, async (t) => {
   using box = sandbox(t)
   const host = outside(box)
   const { bundle, rootfs } = prepare(box, {
