@@ -2,10 +2,11 @@
  * `npm test`: everything that must hold before a change is merged, in one command, without questions.
  *
  * Checks (types, lint, generated files, the line of purity), then the unit tests (`x.test.ts` beside its source), then the container
- * tests (`test/`), which need root and skip themselves, with a reason, where they cannot run. The last line is
+ * tests (`test/`), which skip themselves, with a reason, where they cannot run. Root's container tests run again as ordinary users, beside
+ * root's own; where `npm test` itself is an ordinary user's, they run as that one. The last line is
  * `N passed, N failed, N skipped`; the exit status is 1 when anything failed.
  *
- *     scripts/test.ts [--only checks|unit|container|NAME…]    NAME: part of a test file's path
+ *     scripts/test.ts [--only checks|unit|container|user|NAME…]    user: container tests as ordinary users; NAME: part of a test file's path
  */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,6 +14,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { type Ids, type OrdinaryUser, ordinaryUser } from './ordinary-user.ts'
 import { prepare } from './prepare.ts'
 import { type Outcome, report, summarize } from './report.ts'
 import { parseTap } from './tap.ts'
@@ -75,13 +77,12 @@ async function check(name: string, command: string, args: readonly string[]): Pr
   return { name, passed: 0, failures: [{ path: [why], diagnostics: stdout + stderr }], skips: [], ms }
 }
 
+const node = process.env.NODE ?? 'node'
+
 /** A test file is a program that prints TAP. */
-async function testFile(path: string): Promise<Outcome> {
-  const { status, signal, stdout, stderr, ms, timedOut } = await run(
-    process.env.NODE ?? 'node',
-    ['--enable-source-maps', path],
-    FILE_TIMEOUT_MS
-  )
+async function testFile(path: string, user?: OrdinaryUser): Promise<Outcome> {
+  const [command = node, ...args] = [...(user?.wrapper ?? []), node, '--enable-source-maps', relative(root, path)]
+  const { status, signal, stdout, stderr, ms, timedOut } = await run(command, args, FILE_TIMEOUT_MS)
   const result = parseTap(stdout)
   const failures = [...result.failures]
   if (timedOut) failures.push({ path: [`took more than ${FILE_TIMEOUT_MS / 1000} s`], diagnostics: stderr })
@@ -91,7 +92,8 @@ async function testFile(path: string): Promise<Outcome> {
   // What was written to stderr often says why.
   if (first && stderr && !first.diagnostics.includes(stderr))
     failures[0] = { ...first, diagnostics: `${first.diagnostics}\n${stderr}`.trim() }
-  return { name: relative(join(root, 'build'), path).replace(/\.js$/, '.ts'), passed: result.passed, failures, skips: result.skips, ms }
+  const name = `${relative(join(root, 'build'), path).replace(/\.js$/, '.ts')}${user ? `, ${user.name}` : ''}`
+  return { name, passed: result.passed, failures, skips: result.skips, ms }
 }
 
 /** Runs `jobs` at a time, reports each as it ends. */
@@ -153,8 +155,43 @@ async function executable(): Promise<Outcome[]> {
   return all([() => check('build', ...script('build.ts'))], 1)
 }
 
+/** What depends on who makes the container; and the part of it that depends on how many ids there are. */
+const USERS_FILES: Readonly<Record<Ids, RegExp>> = {
+  range: /^build\/test\/(container|security)\/|^build\/test\/(commands|differential|examples|hints|leftovers|wording)\./,
+  one: /^build\/test\/container\/|^build\/test\/security\/process\./
+}
+
+/** Root's container tests once more, as users who have none of root's rights. */
+async function asUsers(files: readonly string[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  if (process.getuid?.() !== 0) return outcomes
+  for (const ids of ['range', 'one'] as const) {
+    const chosen = files.filter((path) => USERS_FILES[ids].test(relative(root, path)))
+    if (chosen.length === 0) continue
+    const user = ordinaryUser(ids, root, node)
+    if (typeof user === 'string') {
+      outcomes.push({ name: 'container tests', passed: 0, failures: [], skips: [{ path: [], reason: user }], ms: 0 })
+      continue
+    }
+    using _ = user
+    outcomes.push(
+      ...(await all(
+        chosen.map((path) => () => testFile(path, user)),
+        1
+      ))
+    )
+  }
+  return outcomes
+}
+
+/** One after another: they look at the whole machine for what was left behind. The users' have a machine of their own, as far as that goes. */
+async function containerTests(files: readonly string[]): Promise<Outcome[]> {
+  const own = only.includes('user') ? [] : files.map((path) => () => testFile(path))
+  return (await Promise.all([all(own, 1), asUsers(files)])).flat()
+}
+
 const named = (path: string): boolean => names.length === 0 || names.some((name) => relative(join(root, 'build'), path).includes(name))
-const names = only.filter((each) => !['checks', 'unit', 'container'].includes(each))
+const names = only.filter((each) => !['checks', 'unit', 'container', 'user'].includes(each))
 const wants = (stage: string): boolean => only.length === 0 || only.includes(stage) || (stage !== 'checks' && names.length > 0)
 
 async function main(): Promise<number> {
@@ -166,19 +203,13 @@ async function main(): Promise<number> {
     const tests = files.map((path) => () => testFile(path))
     outcomes.push(...(await all(tests, availableParallelism())))
   }
-  if (wants('container')) {
+  if (wants('container') || only.includes('user')) {
     const files = [...filesUnder('build/test', '.test.js'), ...filesUnder('build/conformance', '.test.js')].filter(named)
     if (files.length > 0) {
       prepare()
       outcomes.push(...(await executable()))
     }
-    // One after another: they look at the whole machine for what was left behind.
-    outcomes.push(
-      ...(await all(
-        files.map((path) => () => testFile(path)),
-        1
-      ))
-    )
+    outcomes.push(...(await containerTests(files)))
   }
   writeFileSync(join(root, 'build/test-results.json'), `${JSON.stringify(outcomes, undefined, 1)}\n`)
   return summarize(outcomes)
