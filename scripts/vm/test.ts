@@ -47,6 +47,9 @@ const WANTED: readonly RegExp[] = [
 /** Whatever cannot run anywhere else is wanted, too: a new file need not be entered above. */
 const ONLY_HERE = /cgroup: 'v2'|'\/run\/systemd\/system'|'apparmor_parser'/
 
+/** Those that run once more as the machine's ordinary user, who has ranges of ids and a cgroup of v2 with all controllers. */
+const USERS: readonly RegExp[] = [/^test\/container\/(events|exec|lifecycle|pause|ps|run|update)\./]
+
 const isWanted = (path: string): boolean =>
   WANTED.some((each) => each.test(path)) || (path.startsWith('test/') && ONLY_HERE.test(sourceOf(path)))
 
@@ -61,7 +64,9 @@ function testFiles(): string[] {
   const chosen = only ? all.filter((path) => only.some((name) => path.replace(/\.js$/, '.ts').includes(name))) : all.filter(isWanted)
   const size = (path: string): number => statSync(join(root, 'build', path)).size
   // The long ones first, so that no machine waits for another at the end.
-  return chosen.filter((path) => existsSync(join(root, path.replace(/\.js$/, '.ts')))).sort((a, b) => size(b) - size(a))
+  const files = chosen.filter((path) => existsSync(join(root, path.replace(/\.js$/, '.ts')))).sort((a, b) => size(b) - size(a))
+  const users = files.filter((path) => USERS.some((each) => each.test(path)))
+  return [...files.map((path) => `build/${path}`), ...users.map((path) => `user build/${path}`)]
 }
 
 /** tsc writes its output whatever it finds; that the types are right, `npm test` says. */
@@ -82,7 +87,8 @@ function outcomeOf(finished: Extract<TestEvent, { event: 'finished' }>): Outcome
   return { name: nameOf(file), passed, failures: told, skips, ms }
 }
 
-const nameOf = (file: string): string => file.replace(/^build\//, '').replace(/\.js$/, '.ts')
+const nameOf = (file: string): string =>
+  `${file.replace(/^(user )?build\//, '').replace(/\.js$/, '.ts')}${file.startsWith('user ') ? ', a user with a delegated cgroup' : ''}`
 
 /** One machine: it asks for files, runs them, and tells how they ended. */
 class Worker {
@@ -121,7 +127,7 @@ class Worker {
     this.running = undefined
     if (event.event === 'idle') {
       this.running = this.queue.shift()
-      input(this.running === undefined ? '\n' : `build/${this.running}\n`)
+      input(`${this.running ?? ''}\n`)
     } else {
       const outcome = outcomeOf(event)
       report(outcome)
