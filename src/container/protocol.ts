@@ -70,13 +70,13 @@ export async function untilReadable(fd: number, interrupt: Interrupt): Promise<v
   }
 }
 
-/** A peer that closes with unread data makes ECONNRESET of the end of file. */
+/** A peer that closes with unread data makes ECONNRESET of the end of file: once, and before what it has said itself. */
 function readOrEnd(fd: number, max: number): Uint8Array {
   try {
     return readMessage(fd, max)
   } catch (cause) {
-    if (errnoNameOf(cause) === 'ECONNRESET') return new Uint8Array()
-    throw cause
+    if (errnoNameOf(cause) !== 'ECONNRESET') throw cause
+    return readMessage(fd, max)
   }
 }
 
