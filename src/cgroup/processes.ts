@@ -50,3 +50,9 @@ export function describeProcess(pid: number): Straggler {
   const wchan = tryRead(`/proc/${pid}/wchan`) ?? ''
   return { pid, comm: stat.slice(open + 1, Math.max(close, 0)), state: stat.slice(close + 2, close + 3), wchan: wchan === '0' ? '' : wchan }
 }
+
+/** Processes of the container that sleep and take no signal, not even SIGKILL. */
+export const sleepers = (location: CgroupLocation): Straggler[] =>
+  processes(location)
+    .map(describeProcess)
+    .filter(({ state }) => state === 'D')

@@ -1,10 +1,9 @@
 /** The end of a container: its processes, its cgroup, its state directory, and the hooks that come after. */
-import { readFileSync } from 'node:fs'
 import { signalNumbers } from '../abi/signals.ts'
-import { type CgroupLocation, isFrozen, killAll, removeCgroup, thaw } from '../cgroup/index.ts'
+import { type CgroupLocation, describeProcess, isFrozen, killAll, removeCgroup, sleepers, thaw } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
-import { stillRunning } from '../errors/wording.ts'
-import { pidfdOpen, pidfdSendSignal, processState } from '../linux/process.ts'
+import { stillRunning } from '../errors/wording.cgroup.ts'
+import { pidfdOpen, pidfdSendSignal } from '../linux/process.ts'
 import { reap, untilGone } from './program.ts'
 import type { ContainerRecord } from './record.ts'
 import { initIsAlive } from './status.ts'
@@ -49,22 +48,15 @@ export async function killInit(record: ContainerRecord): Promise<void> {
 async function killAndWait(pid: number, pidfd: number, cgroup: CgroupLocation | undefined): Promise<void> {
   pidfdSendSignal(pidfd, signalNumbers.SIGKILL)
   letDie(cgroup)
-  if (!(await untilGone(pidfd, WAIT_MS))) throw stillRunning(pid, whatHolds(pid))
+  if (!(await untilGone(pidfd, WAIT_MS))) throw stillRunning(describeProcess(pid), others(pid, cgroup))
 }
+
+const others = (pid: number, cgroup: CgroupLocation | undefined) =>
+  cgroup === undefined ? [] : sleepers(cgroup).filter((each) => each.pid !== pid)
 
 /** A process that the v1 freezer holds takes no signal, not even SIGKILL. */
 export function letDie(cgroup: CgroupLocation | undefined): void {
   if (cgroup !== undefined && isFrozen(cgroup)) thaw(cgroup)
-}
-
-/** `is in state D, waiting in nfs_wait_bit_killable`. */
-function whatHolds(pid: number): string {
-  const state = processState(pid) ?? 'unknown'
-  try {
-    return `is in state ${state}, waiting in ${readFileSync(`/proc/${pid}/wchan`, 'latin1')}`
-  } catch {
-    return `is in state ${state}`
-  }
 }
 
 /** With a pid namespace of its own, the container's processes ended with init; others may outlive it, and would keep the cgroup. */

@@ -157,3 +157,12 @@ export const cannotRemove = (directory: string, errno: ErrnoName, stragglers: re
 
 const list = (stragglers: readonly Straggler[]): string =>
   stragglers.length === 0 ? '' : `: ${stragglers.slice(0, 5).map(straggler).join('; ')}`
+
+/**
+ * Init does not die. runc: "container init still running".
+ * @param others processes of the container that do not die either: init ends after all others in its pid namespace
+ */
+export const stillRunning = (init: Straggler, others: readonly Straggler[]): TsrunError =>
+  new TsrunError('bad-state', `container init still running: ${straggler(init)}${list(others)}`, {
+    hint: 'a process in state D takes no signal until what it waits for happens: look at the disk, the network file system or the device, and try again'
+  })

@@ -69,10 +69,6 @@ export const cannotDelete = (id: string, status: string): TsrunError =>
     hint: `stop it with "tsrun kill ${id}" first, or use: tsrun delete --force ${id}`
   })
 
-/** SIGKILL has not ended init. `why` says what holds it, such as an uninterruptible sleep. */
-export const stillRunning = (pid: number, why: string): TsrunError =>
-  new TsrunError('bad-state', `container init still running: process ${pid} ${why}`)
-
 /** Somebody else holds the container's lock for longer than we wait. */
 export const busy = (id: string, holder: string): TsrunError =>
   new TsrunError('bad-state', `container ${id} is in use by another command${holder === '' ? '' : `: ${holder}`}`, {

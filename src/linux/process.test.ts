@@ -11,7 +11,6 @@ import {
   pidfdOpen,
   pidfdSendSignal,
   prlimit,
-  processState,
   processStatus,
   startTime,
   umask,
@@ -67,7 +66,7 @@ t.test('any number of children is waited for without blocking', async (t) => {
 
 t.test('a child that has ended before is found, and what is no child is an error', async (t) => {
   const pid = sh('exit 3')
-  while (processState(pid) !== 'Z') poll([], 1)
+  while (processStatus(pid)?.state !== 'Z') poll([], 1)
   t.match(await waitPidAsync(pid), { exitCode: 3 })
   await t.rejects(waitPidAsync(pid), { message: /ECHILD/ })
 })
@@ -92,14 +91,14 @@ t.test('reads /proc/PID/stat whatever the name of the process', async (t) => {
   const path = `${t.testdir()}/a) Z (1 2`
   copyFileSync('/bin/sleep', path)
   const pid = spawnProgram({ path, args: ['x', '100'], env: [], fds: [], resetSignals: [] })
-  while (processState(pid) === 'R') poll([], 1)
-  t.match(processState(pid), /^[SD]$/)
+  while (processStatus(pid)?.state === 'R') poll([], 1)
+  t.match(processStatus(pid)?.state, /^[SD]$/)
   const started = startTime(pid) ?? 0
   t.ok(started >= (startTime(process.pid) ?? Number.POSITIVE_INFINITY))
   t.equal(processStatus(pid)?.startTime, started)
   killPid(pid, SIGKILL)
   waitPid(pid, { hang: true })
-  t.same([startTime(pid), processState(pid), processStatus(pid)], [undefined, undefined, undefined])
+  t.same([startTime(pid), processStatus(pid)?.state, processStatus(pid)], [undefined, undefined, undefined])
 })
 
 t.test('limits of another process, and the mask', async (t) => {

@@ -134,10 +134,7 @@ export function startTime(pid: number): number | undefined {
   return field === undefined ? undefined : Number(field)
 }
 
-/** `R`, `S`, `D`, `T`, `t`, `Z`, `X`, `I` (proc_pid_stat(5)); undefined when there is no such process. */
-export const processState = (pid: number): string | undefined => stat(pid)?.[0]
-
-/** Both at once, from one look. */
+/** Its state, `R`, `S`, `D`, `T`, `t`, `Z`, `X`, `I` (proc_pid_stat(5)), and when it started, from one look; undefined when there is no such process. */
 export function processStatus(pid: number): { state: string; startTime: number } | undefined {
   const fields = stat(pid)
   return fields === undefined ? undefined : { state: fields[0]!, startTime: Number(fields[19]) }
