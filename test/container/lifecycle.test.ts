@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -6,7 +6,7 @@ import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, list, start, state } from '../../src/index.ts'
 import { SPEC_VERSION } from '../../src/version.ts'
 import type { Overrides } from '../config.ts'
-import { needs, type Sandbox, sandbox, unable } from '../harness.ts'
+import { asRoot, needs, type Sandbox, sandbox, unable } from '../harness.ts'
 import { user } from '../user.ts'
 
 const forHostProcesses = needs({ containers: true, host: { CAP_SYS_ADMIN: "a proc of the host's processes" } })
@@ -174,6 +174,34 @@ t.test('a damaged state names the file, and can be deleted with force', { skip: 
     process.kill(pid, 'SIGKILL')
     await deleteContainer(id, { ...options, force: true })
     t.notOk(existsSync(directory))
+  }
+})
+
+t.test('what is gone already is no hindrance to delete --force', { skip: asRoot }, async (t) => {
+  using box = sandbox(t)
+  const cgroupsOf = (directory: string): string[] =>
+    Object.values(JSON.parse(readFileSync(join(directory, 'state.json'), 'utf8')).cgroup_paths as Record<string, string>)
+  const losses: Record<string, (directory: string, bundle: string) => void> = {
+    'its cgroups': (directory) => {
+      for (const path of new Set(cgroupsOf(directory))) rmdirSync(path)
+    },
+    'the copy of its configuration': (directory) => rmSync(join(directory, 'config.json')),
+    'all of its state but the record': (directory) => {
+      for (const name of readdirSync(directory)) if (name !== 'state.json') rmSync(join(directory, name), { recursive: true })
+    },
+    'its bundle': (_, bundle) => rmSync(bundle, { recursive: true })
+  }
+  for (const [what, lose] of Object.entries(losses)) {
+    const { id, options, all, directory, bundle } = prepare(box)
+    const before = box.snapshot()
+    const { pid } = await create(all)
+    process.kill(pid, 'SIGKILL')
+    await until(async () => (await state(id, options)).status === 'stopped')
+    // The kernel takes the last process out of its cgroup a moment after its end.
+    await until(() => cgroupsOf(directory).every((path) => readFileSync(join(path, 'cgroup.procs'), 'utf8') === ''))
+    lose(directory, bundle)
+    await t.resolves(deleteContainer(id, { ...options, force: true }), what)
+    t.same(await box.leftovers(before), [])
   }
 })
 
