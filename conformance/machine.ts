@@ -138,6 +138,9 @@ export const arch =
   (machine) =>
     names.includes(machine.arch) ? undefined : `for ${names.join(' and ')}, this is ${machine.arch}`
 
+/** More than one processor that is on: with one, every affinity is the same. */
+export const twoCpus: Need = ({ cpus }) => (cpus > 1 ? undefined : 'only one processor is on')
+
 /** A program in PATH. */
 export const command =
   (name: string): Need =>

@@ -1,7 +1,7 @@
 /** config.md: process, user, POSIX limits, what is Linux's own; and runtime-linux.md. */
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { host, is, like, unlike } from '../expect.ts'
-import { all, capability, cgroupFile, file, lsm, noLsm } from '../machine.ts'
+import { is, like, unlike } from '../expect.ts'
+import { all, capability, cgroupFile, file, lsm, noLsm, twoCpus } from '../machine.ts'
 import { acts, both, type Case, type Change, refusals, scene, section, type Verdict } from '../requirement.ts'
 import type { Stage } from '../stage.ts'
 import { onTerminal } from '../terminal.ts'
@@ -278,11 +278,19 @@ const others: readonly Case[] = [
   scene({ process: { oomScoreAdj: 200 } }, [[linux.must('oomScoreAdj is set to the given value'), OOM, is('200')]]),
   scene({ process: { oomScoreAdj: 1000 } }, [[linux.must('oomScoreAdj is set to the highest value'), OOM, is('1000')]]),
   scene({}, [[linux.mustNot('oom_score_adj is changed when oomScoreAdj is not set'), OOM, is('123')]], { wrapper: WITH_OOM_SCORE }),
-  scene({ process: { execCPUAffinity: { initial: '0', final: '0' } } }, [
+  ...acts([
     [
-      linux.must("execCPUAffinity does not apply to the container's init process"),
-      "awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status",
-      host(() => /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '', is)
+      linux.must("execCPUAffinity does not apply to the container's init process", twoCpus),
+      async (stage) => {
+        const cpus = async (change: Change): Promise<string> => {
+          using container = stage.container(change)
+          return (await container.look(["awk '/^Cpus_allowed_list:/ { print $2 }' /proc/self/status"]))[0]!.output
+        }
+        // What init has otherwise is the runtime's choice: the caller's, or all of the cpuset.
+        const usual = await cpus({})
+        if (usual === '') return 'a container without it shows no affinity'
+        return is(usual)(await cpus({ process: { execCPUAffinity: { initial: '0', final: '0' } } }), 0)
+      }
     ]
   ]),
   ...refusals({}, [

@@ -44,10 +44,12 @@ const pointer = '/linux/cgroupsPath'
 /**
  * The v2 cgroup that clone3 puts init into. In a user namespace the kernel would refuse that, for its root may not write into the host's cgroups:
  * there init moves, by a file that was opened with the host's rights. (A cgroup that may be refused is an ordinary user's own, and stays writable.)
+ * So it is in a cgroup namespace that is joined: what is not below its root is not there (ENOENT), where the hierarchy is mounted with nsdelegate, as
+ * systemd does. A file that was opened before remembers the namespace that it was opened in.
  */
 export function unifiedJoin(input: Input): CgroupJoin | undefined {
   const join = input.facts.cgroup.joins.find(({ controllers }) => controllers.length === 0)
-  const refused = join?.optional === false && isOwn(input, 'user')
+  const refused = (join?.optional === false && isOwn(input, 'user')) || Boolean(input.namespaces.cgroup?.path)
   return clones(input) && !refused ? join : undefined
 }
 
