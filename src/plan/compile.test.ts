@@ -81,3 +81,22 @@ t.test('without a user namespace an ordinary user is told to add one', async (t)
   t.ok(clones({}).every(({ why }) => why?.EPERM === namespaceRefusals.EPERM))
   t.ok(clones({ rootless: false }).every(({ why }) => why === undefined))
 })
+
+t.test('nor may a process in a cgroup namespace that is joined, for a cgroup that is not below its root', async (t) => {
+  const config = {
+    ociVersion: '1.3.0',
+    root: { path: 'rootfs' },
+    process: { cwd: '/', args: ['/bin/true'] },
+    linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'cgroup', path: '/proc/4/ns/cgroup' }] }
+  } as const
+  for (const optional of [false, true]) {
+    const cgroup = { mode: 'v2', hierarchies: [], joins: [{ directory: '/sys/fs/cgroup/box', controllers: [], optional }] } as const
+    const plan = compile(config, exampleFacts('x64', { cgroup }), exampleOptions())
+    const calls = formatPlan(plan).split('\n')
+    const at = (call: RegExp): number => calls.findIndex((line) => call.test(line))
+    const open = at(/openat\(AT_FDCWD, "\/sys\/fs\/cgroup\/box\/cgroup.procs"/)
+    t.ok(open >= 0 && open < at(/setns\(.*CLONE_NEWCGROUP\)/), 'opened before')
+    t.ok(at(/write\(.*, "0", 1\)/) > open, 'written')
+    t.equal(at(/clone3\(/), -1)
+  }
+})
