@@ -29,7 +29,7 @@ const START = `stty -F /dev/ttyS1 raw -echo
 exec </dev/ttyS1 >/dev/ttyS1 2>&1
 [ "$(stat -c %u /tsrun/dist)" = 0 ] || chown -R 0:0 /tsrun
 export PATH=/tsrun/guest/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export CI=true TSRUN_SLOWNESS=4 TSRUN_RUNTIME=/tsrun/dist/tsrun
+export CI=true TSRUN_SLOWNESS=4 TSRUN_RUNTIME=/tsrun/dist/tsrun CONFORMANCE_PATIENCE=4 CONFORMANCE_TIMEOUT_MS=60000
 cd /tsrun
 echo '${STARTED}'
 sh /tsrun/guest/command
@@ -48,7 +48,8 @@ function bun(...args: string[]): void {
 function bundleGuest(directory: string): void {
   const bundle = (source: string, target: string): void =>
     bun('build', join(root, 'scripts/vm/guest', source), '--target=bun', '--outfile', join(directory, target))
-  bundle('run-tests.ts', 'guest/run-tests.js')
+  bundle('run-jobs.ts', 'guest/run-jobs.js')
+  bundle('as-user.ts', 'guest/as-user.js')
   bundle('tap.ts', 'node_modules/tap/index.js')
   writeFileSync(join(directory, 'node_modules/tap/package.json'), '{"name":"tap","type":"module","exports":"./index.js"}\n')
   // tcompare loads it for React's elements, which no test compares.
@@ -65,6 +66,13 @@ function programs(directory: string): void {
   symlinkSync('../../dist/tsrun', join(bin, 'tsrun'))
 }
 
+/** Makes what is carried. tsc writes its output whatever it finds; that the types are right, `npm test` says. */
+export function compile(): void {
+  spawnSync(join(root, 'node_modules/.bin/tsc'), { cwd: root, stdio: 'ignore' })
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the build failed:\n${stderr}`)
+}
+
 /** A directory that lives as long as its machine. */
 export interface Carried {
   readonly disk: string
@@ -78,7 +86,7 @@ export interface Carried {
  *
  * @param command a script for the machine's /bin/sh, run as root in /tsrun
  */
-export function carry(command: string): Carried {
+export async function carry(command: string): Promise<Carried> {
   const work = mkdtempSync(join(tmpdir(), 'tsrun-vm-'))
   const remove = (): void => rmSync(work, { recursive: true, force: true })
   process.once('exit', remove)
@@ -93,7 +101,7 @@ export function carry(command: string): Carried {
   writeFileSync(join(directory, 'guest/start'), START)
   writeFileSync(join(directory, 'guest/command'), `${command}\n`)
   const disk = join(work, 'carried.img')
-  makeDisk(directory, disk, DISK_MIB)
+  await makeDisk(directory, disk, DISK_MIB)
   rmSync(directory, { recursive: true })
   return { disk, console: join(work, 'console.log'), [Symbol.dispose]: remove }
 }

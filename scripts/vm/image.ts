@@ -4,7 +4,7 @@
  * They lie in $XDG_CACHE_HOME/tsrun/vm (or ~/.cache/tsrun/vm), in a directory named by the hash of the recipe. Nothing in there is ever
  * written to: machines run on a snapshot.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   copyFileSync,
@@ -21,6 +21,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { progress } from '../../src/cli/progress.ts'
 import { DISK_MIB, FILES, FINISH, PACKAGES, REMOVED, recipe, SUITE } from './recipe.ts'
 
 /** A kernel and a disk that a machine can be started from. */
@@ -45,13 +46,13 @@ const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tsr
  *
  * @throws NoMachine where none can be built; Error, with the log, where building fails
  */
-export function machineImage(): Image {
+export async function machineImage(): Promise<Image> {
   if (process.arch !== 'x64') throw new NoMachine('the test machine is for x86-64')
   const directory = join(cache, createHash('sha256').update(recipe()).digest('hex').slice(0, 16))
   const image = { kernel: join(directory, 'vmlinuz'), disk: join(directory, 'root.img') }
   const built = existsSync(image.disk)
-  installHostPrograms(built ? ['qemu-system-x86_64', 'mke2fs'] : Object.keys(HOST))
-  if (!built) build(directory)
+  await installHostPrograms(built ? ['qemu-system-x86_64', 'mke2fs'] : Object.keys(HOST))
+  if (!built) await build(directory)
   utimesSync(directory, new Date(), new Date())
   removeUnused()
   return image
@@ -59,15 +60,16 @@ export function machineImage(): Image {
 
 const inPath = (command: string): boolean => PATH.split(':').some((directory) => directory && existsSync(join(directory, command)))
 
-function installHostPrograms(needed: readonly string[]): void {
+async function installHostPrograms(needed: readonly string[]): Promise<void> {
   const missing = Object.entries(HOST).filter(([command]) => needed.includes(command) && !inPath(command))
   if (missing.length === 0) return
   const packages = missing.map(([, name]) => name)
   const root = process.getuid?.() === 0 && inPath('apt-get') && !process.env.TSRUN_NO_APT
   if (!root) throw new NoMachine(`the test machine needs ${missing.map(([command]) => command).join(', ')}`)
-  console.log(`installing for the test machine: ${packages.join(' ')}`)
+  using _ = stage(`installing for the test machine: ${packages.join(' ')}`)
   const install = ['apt-get', 'install', '-q', '-y', '--no-install-recommends', '-o', 'Dpkg::Use-Pty=0', ...packages] as const
-  const ready = run(install).status === 0 || (run(['apt-get', 'update', '-q']).status === 0 && run(install).status === 0)
+  const succeeds = async (command: Command): Promise<boolean> => (await run(command)).status === 0
+  const ready = (await succeeds(install)) || ((await succeeds(['apt-get', 'update', '-q'])) && (await succeeds(install)))
   if (!ready) throw new NoMachine(`the test machine needs packages that cannot be installed: ${packages.join(' ')}`)
 }
 
@@ -76,36 +78,49 @@ interface Finished {
   readonly output: string
 }
 
-function run([command, ...args]: readonly [string, ...string[]]): Finished {
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    encoding: 'utf8',
+type Command = readonly [string, ...string[]]
+
+/** The event loop goes on, for the line that shows how long it takes. */
+function run([command, ...args]: Command): Promise<Finished> {
+  const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: BUILD_TIMEOUT_MS,
     killSignal: 'SIGKILL',
     env: { ...process.env, PATH, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }
   })
-  return { status: status ?? 1, output: `${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}` }
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve({ status: 1, output: `${output}${error.message}\n` }))
+    child.once('close', (status) => resolve({ status: status ?? 1, output }))
+  })
 }
 
-function must(command: readonly [string, ...string[]]): void {
-  const { status, output } = run(command)
+async function must(command: Command): Promise<void> {
+  const { status, output } = await run(command)
   if (status !== 0) throw new Error(`${command[0]} failed with status ${status}:\n${output.split('\n').slice(-40).join('\n')}`)
 }
 
+/** Says what begins: on a terminal with the time that it takes, and gone when it is done; elsewhere as a line. */
+function stage(what: string): Disposable {
+  if (!process.stderr.isTTY) console.log(what)
+  return progress(what)
+}
+
 /** Builds beside the place, and renames: two builds at the same time do not see each other. */
-function build(directory: string): void {
+async function build(directory: string): Promise<void> {
   if (process.getuid?.() !== 0) throw new NoMachine('the test machine is built by root')
   mkdirSync(cache, { recursive: true })
   console.log(`building the test machine, once, in about two minutes: ${directory}`)
   const work = mkdtempSync(join(cache, '.build-'))
   try {
     const tree = join(work, 'tree')
-    bootstrap(tree)
+    await staged('Debian and its packages', () => bootstrap(tree))
     const boot = join(tree, 'boot')
     const kernel = readdirSync(boot).find((name) => name.startsWith('vmlinuz-'))
     copyFileSync(join(boot, kernel ?? 'vmlinuz'), join(work, 'vmlinuz'))
-    arrange(tree)
-    makeDisk(tree, join(work, 'root.img'), DISK_MIB)
+    await staged('what is laid over them', () => arrange(tree))
+    await staged('its disk', () => makeDisk(tree, join(work, 'root.img'), DISK_MIB))
     rmSync(tree, { recursive: true })
     if (!existsSync(join(directory, 'root.img'))) renameSync(work, directory)
   } finally {
@@ -113,13 +128,18 @@ function build(directory: string): void {
   }
 }
 
+async function staged(what: string, act: () => Promise<void>): Promise<void> {
+  using _ = stage(`building the test machine: ${what}`)
+  await act()
+}
+
 /** In namespaces of its own, so that no mount and no process of a package's script stays. */
 const ISOLATED = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
 
-function bootstrap(tree: string): void {
+async function bootstrap(tree: string): Promise<void> {
   const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`]
-  const mirror = debianMirror()
-  const { status, output } = run([...ISOLATED, 'debootstrap', ...options, SUITE, tree, ...(mirror ? [mirror] : [])])
+  const mirror = await debianMirror()
+  const { status, output } = await run([...ISOLATED, 'debootstrap', ...options, SUITE, tree, ...(mirror ? [mirror] : [])])
   if (status === 0) return
   const tail = output.split('\n').slice(-15).join('\n')
   if (/Failed getting release|Couldn't download|Invalid Release/.test(output)) throw new NoMachine(`no packages of Debian:\n${tail}`)
@@ -134,18 +154,18 @@ function debootstrapLog(tree: string): string {
 }
 
 /** Where this machine gets Debian's packages from; undefined on another distribution: debootstrap knows its own. */
-function debianMirror(): string | undefined {
-  const { output } = run(['apt-get', 'indextargets', '--format', '$(ORIGIN)/$(LABEL) $(REPO_URI)'])
+async function debianMirror(): Promise<string | undefined> {
+  const { output } = await run(['apt-get', 'indextargets', '--format', '$(ORIGIN)/$(LABEL) $(REPO_URI)'])
   return /^Debian\/Debian (\S+)$/m.exec(output)?.[1]
 }
 
-function arrange(tree: string): void {
-  must(['sh', '-ec', `cd "$1"; rm -rf -- ${REMOVED.join(' ')}`, 'sh', tree])
+async function arrange(tree: string): Promise<void> {
+  await must(['sh', '-ec', `cd "$1"; rm -rf -- ${REMOVED.join(' ')}`, 'sh', tree])
   for (const { path, content } of FILES) {
     mkdirSync(dirname(join(tree, path)), { recursive: true })
     writeFileSync(join(tree, path), content)
   }
-  must([...ISOLATED, 'chroot', tree, '/bin/sh', '-ec', FINISH])
+  await must([...ISOLATED, 'chroot', tree, '/bin/sh', '-ec', FINISH])
 }
 
 /**
@@ -154,9 +174,9 @@ function arrange(tree: string): void {
  * @param disk path of the new image
  * @param mib its size; the file is sparse
  */
-export function makeDisk(directory: string, disk: string, mib: number): void {
+export async function makeDisk(directory: string, disk: string, mib: number): Promise<void> {
   const quick = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-E', 'lazy_itable_init=1'] as const
-  must(['mke2fs', ...quick, '-d', directory, disk, `${mib}M`])
+  await must(['mke2fs', ...quick, '-d', directory, disk, `${mib}M`])
 }
 
 /** Images of recipes that nobody has used for a month, and what killed builds have left. */

@@ -17,8 +17,8 @@ if (command === '') {
   console.error('usage: npm run vm -- COMMAND')
   process.exit(2)
 }
-const image = machineImage()
-using carried = carry(command)
+const image = await machineImage()
+using carried = await carry(command)
 const { status, why } = await boot({
   image,
   carried: carried.disk,
