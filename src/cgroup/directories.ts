@@ -4,6 +4,7 @@ import type { ErrnoName } from '../abi/errno.ts'
 import { cannotMakeCgroup } from '../errors/wording.cgroup.ts'
 import { errnoOf, tryRead, tryWrite } from './files.ts'
 import { cgroupLayout } from './layout.ts'
+import { processesIn } from './processes.ts'
 import type { CgroupLocation, CgroupWrite } from './types.ts'
 
 /** What was found and done; filled as it happens, so that a failure can be undone. */
@@ -101,7 +102,11 @@ function makeUnified({ mode }: CgroupLocation, directory: string, writes: readon
 const controllersOf = (writes: readonly CgroupWrite[]): string[] =>
   writes.filter(({ controller }) => controller === '').map(({ file }) => file.slice(0, file.indexOf('.')))
 
-/** Enables `controllers` in every cgroup from the mount point to the parent of `directory`. What is refused is found missing, and explained, when it is needed. */
+/**
+ * Enables `controllers` in every cgroup from the mount point to the parent of `directory`. What is refused is found missing, and explained, when it is needed.
+ *
+ * A cgroup with processes hands down only those that count threads, and what is below it could hold no process at all then ("domain invalid").
+ */
 function handDown(mountpoint: string, directory: string, controllers: readonly string[]): void {
   const steps = parentOf(directory)
     .slice(mountpoint.length)
@@ -110,11 +115,15 @@ function handDown(mountpoint: string, directory: string, controllers: readonly s
   let current = mountpoint
   for (const step of ['', ...steps]) {
     if (step !== '') current += `/${step}`
+    if (!isRoot(current) && processesIn(current).length > 0) continue
     const file = `${current}/cgroup.subtree_control`
     // One write is all or nothing.
     if (tryWrite(file, controllers.map((name) => `+${name}`).join(' ')) === undefined) continue
     for (const name of controllers) tryWrite(file, `+${name}`)
   }
 }
+
+/** The root of the hierarchy may have both, and has no type. */
+const isRoot = (directory: string): boolean => tryRead(`${directory}/cgroup.type`) === undefined
 
 const parentOf = (directory: string): string => directory.slice(0, directory.lastIndexOf('/'))

@@ -16,6 +16,13 @@ export const idMapRefusals = {
   ENOSYS: 'it takes Linux 5.12'
 } as const
 
+/** Why no process may be in a cgroup of v2 (Documentation/admin-guide/cgroup-v2.rst, "Threads" and "No Internal Process Constraint"). */
+export const cgroupRefusals = {
+  EBUSY: 'the cgroup hands controllers down to cgroups below it, and so may hold no processes: choose another linux.cgroupsPath',
+  EOPNOTSUPP:
+    'a cgroup above it holds processes and hands controllers down, so that no cgroup below it may hold any: move these processes into a cgroup of their own'
+} as const
+
 /** Why the kernel refuses a profile (proc_pid_attr(5)). */
 export const apparmorRefusals = {
   ENOENT: 'it is not loaded, which apparmor_parser does',

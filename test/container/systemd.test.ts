@@ -1,22 +1,14 @@
 /** --systemd-cgroup: scopes and slices of systemd, for root and for a user. They need systemd as process 1; `npm run test:vm` has it. */
-import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import type { Overrides } from '../config.ts'
 import { asRoot, type CallOptions, needs, type Sandbox, sandbox } from '../harness.ts'
+import { AS_USER, asUser, booted, cgroupFile, cgroupOf, linger, RUNTIME, run, skipSystemd as skip, skipUser, UID } from '../systemd.ts'
 
-const booted = existsSync('/run/systemd/system')
-const skip = asRoot || (booted ? needs({ cgroup: 'v2', commands: ['systemctl', 'busctl'] }) : 'needs systemd as process 1')
 const SLEEP: Overrides<Config> = { process: { args: ['/bin/sleep', '1000'] } }
 const MIB = 1 << 20
-
-function run(command: string, ...args: string[]): string {
-  const { stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 })
-  if (error) throw error
-  return `${stdout}${stderr}`.trim()
-}
 
 /** Properties of a unit as `systemctl show` prints them. */
 function show(unit: string, ...names: string[]): Record<string, string> {
@@ -31,7 +23,6 @@ function show(unit: string, ...names: string[]): Record<string, string> {
 }
 
 const stateOf = (unit: string): string => show(unit, 'LoadState', 'ActiveState').ActiveState ?? ''
-const cgroupFile = (directory: string, file: string): string => readFileSync(join('/sys/fs/cgroup', directory, file), 'utf8').trim()
 
 interface State {
   readonly pid: number
@@ -47,7 +38,7 @@ function sleeping(t: Test, box: Sandbox, overrides: Overrides<Config> = {}, opti
   const started = box.tsrunWith(options, '--systemd-cgroup', 'run', '--detach', '--bundle', bundle, id)
   t.match(started, { status: 0, stderr: '' }, 'runs')
   const { pid } = stateIn(box.tsrun('state', id).stdout)
-  const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().slice('0::'.length)
+  const cgroup = cgroupOf(pid)
   t.teardown(() => void box.tsrun('delete', '--force', id))
   return { id, pid, cgroup, unit: cgroup.slice(cgroup.lastIndexOf('/') + 1) }
 }
@@ -321,43 +312,15 @@ t.test('no bus: systemd itself answers root', { skip }, async (t) => {
 
 // ---------------------------------------------------------------- a user's containers
 
-const UID = Number(/^user:[^:]*:(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1] ?? 0)
-const skipUser = skip || (UID === 0 ? 'needs a user named "user"' : needs({ commands: ['setpriv', 'loginctl'], userNamespaces: true }))
-const RUNTIME = `/run/user/${UID}`
-const userBundle = (config: Config): unknown => ({
+/** With limits that systemd delegates to a user. */
+const limited = (config: Config): Config => ({
   ...config,
-  process: { ...config.process, args: ['/bin/sleep', '1000'], rlimits: undefined },
-  mounts: config.mounts!.flatMap((mount) => {
-    if (mount.type === 'sysfs' || mount.type === 'cgroup' || mount.type === 'mqueue') return []
-    return [{ ...mount, options: mount.options?.filter((option) => option !== 'gid=5') }]
-  }),
-  linux: {
-    ...config.linux,
-    resources: { memory: { limit: 64 * MIB }, pids: { limit: 30 }, cpu: { shares: 2048 } },
-    namespaces: [{ type: 'user' }, { type: 'pid' }, { type: 'mount' }, { type: 'uts' }, { type: 'ipc' }],
-    uidMappings: [{ containerID: 0, hostID: UID, size: 1 }],
-    gidMappings: [{ containerID: 0, hostID: UID, size: 1 }]
-  }
+  linux: { ...config.linux, resources: { memory: { limit: 64 * MIB }, pids: { limit: 30 }, cpu: { shares: 2048 } } }
 })
-
-/** A bundle of the user's, and a way to call tsrun as him, without any session, as cron would. */
-function asUser(box: Sandbox) {
-  const bundle = box.bundle((config) => userBundle(config))
-  chmodSync(box.directory, 0o755)
-  for (const path of [box.directory, join(box.directory, 'state'), bundle, join(bundle, 'rootfs')]) chownSync(path, UID, UID)
-  const wrapper = ['setpriv', '--reuid', String(UID), '--regid', String(UID), '--clear-groups']
-  const call = (env: CallOptions['env'], ...args: string[]) => box.tsrunWith({ wrapper, env: env ?? {} }, ...args)
-  return { bundle, call }
-}
-
-async function linger(on: boolean): Promise<void> {
-  run('loginctl', on ? 'enable-linger' : 'disable-linger', 'user')
-  for (let tries = 0; tries < 200 && existsSync(`${RUNTIME}/bus`) !== on; tries++) await new Promise((resolve) => setTimeout(resolve, 100))
-}
 
 t.test('a user without a session is told what to do', { skip: skipUser }, async (t) => {
   const box = sandbox(t)
-  const { bundle, call } = asUser(box)
+  const { bundle, call } = asUser(box, limited)
   const { status, stderr } = call({}, '--systemd-cgroup', 'run', '--bundle', bundle, box.id())
   t.equal(status, 1)
   t.match(stderr, `no bus of user ${UID}`)
@@ -374,12 +337,12 @@ t.test('scopes of a user', { skip: skipUser }, async (t) => {
   await linger(true)
   t.teardown(() => linger(false))
   const box = sandbox(t)
-  const { bundle, call } = asUser(box)
+  const { bundle, call } = asUser(box, limited)
   const env = { XDG_RUNTIME_DIR: RUNTIME }
   const id = box.id()
   t.match(call(env, '--systemd-cgroup', 'run', '--detach', '--bundle', bundle, id), { status: 0, stderr: '' })
   const { pid } = stateIn(call(env, 'state', id).stdout)
-  const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().slice('0::'.length)
+  const cgroup = cgroupOf(pid)
   t.equal(cgroup, `/user.slice/user-${UID}.slice/user@${UID}.service/user.slice/tsrun-${id}.scope`)
   t.equal(cgroupFile(cgroup, 'memory.max'), String(64 * MIB))
   t.equal(cgroupFile(cgroup, 'pids.max'), '30')
@@ -396,8 +359,8 @@ t.test("root in a user's namespace is that user", { skip: skipUser || needs({ co
   await linger(true)
   t.teardown(() => linger(false))
   const box = sandbox(t)
-  const { bundle } = asUser(box)
-  const wrapper = ['setpriv', '--reuid', String(UID), '--regid', String(UID), '--clear-groups', 'unshare', '--user', '--map-root-user']
+  const { bundle } = asUser(box, limited)
+  const wrapper = [...AS_USER, 'unshare', '--user', '--map-root-user']
   const env = { XDG_RUNTIME_DIR: RUNTIME }
   const id = box.id()
   const call = (...args: string[]) => box.tsrunWith({ wrapper, env }, ...args)

@@ -1,5 +1,6 @@
 /** What the spawned process does while it is still on the host, with the runtime's rights and paths. */
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH, O_WRONLY } from '../../abi/fcntl.ts'
+import { cgroupRefusals } from '../../errors/wording.plan.ts'
 import type { CgroupJoin } from '../facts.ts'
 import { clones, type Input, isOwn, type Pass, type ProcessPass } from '../input.ts'
 import { type Step, slot, text } from '../step.ts'
@@ -108,7 +109,13 @@ export const joinCgroups: Pass = (input) => {
     // The way from a directory leads to the host's whole tree. One that could not be opened has no descriptor to close.
     ...(unified === undefined || unified.optional ? [] : [close(fdOf(unified), pointer)]),
     ...writtenJoins(input).flatMap((join): Step[] => [
-      { call: 'write', args: [fdOf(join), text('0'), 1], pointer, says: says(join) },
+      {
+        call: 'write',
+        args: [fdOf(join), text('0'), 1],
+        pointer,
+        says: says(join),
+        ...(join.controllers.length === 0 ? { why: cgroupRefusals } : {})
+      },
       close(fdOf(join), pointer)
     ])
   ]

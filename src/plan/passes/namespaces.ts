@@ -13,7 +13,7 @@ import {
 } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
 import { annotatedOffsets, TIMENS_OFFSET } from '../../config/annotations.ts'
-import { namespaceRefusals } from '../../errors/wording.plan.ts'
+import { cgroupRefusals, namespaceRefusals } from '../../errors/wording.plan.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
 import { bytes, type Step, slot, text } from '../step.ts'
@@ -177,7 +177,7 @@ function cloneIntoCgroup(input: Input, flags: number): Step[] {
           pointer,
           says: 'open "cgroup.procs"'
         },
-        { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup' },
+        { call: 'write', args: [procs, text('0'), 1], pointer, says: 'join the cgroup', why: cgroupRefusals },
         close(procs, pointer),
         plainClone(input, flags)
       ]
@@ -195,8 +195,8 @@ function cloneIntoCgroup(input: Input, flags: number): Step[] {
       zero: { skip: move.length + 2 },
       then: { skip: move.length },
       pointer: AT,
-      ...whyNot(input),
-      says: 'clone init into its namespaces and cgroup'
+      says: 'clone init into its namespaces and cgroup',
+      why: { ...cgroupRefusals, ...whyNot(input).why }
     },
     ...move
   ]
