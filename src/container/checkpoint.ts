@@ -16,6 +16,7 @@ import { tryOpenIn } from '../linux/mount.ts'
 import { loadCopy } from './copy.ts'
 import { destroy } from './destroy.ts'
 import { checkId } from './ids.ts'
+import { shareImages } from './images.ts'
 import { uninterrupted } from './interrupt.ts'
 import { lock } from './lock.ts'
 import type { ContainerRecord } from './record.ts'
@@ -73,6 +74,7 @@ async function save({ directory, record, config, options }: Saving, work: Work):
   const criu = await startCriu({ directory: directory.path }, work)
   await checkNeeds(criu, config, record, options)
   const imagesFd = work.use(openDirectory(images))
+  shareImages(images, record.init_process_pid)
   const logs = resolve(options.workPath || images)
   const workFd = work.use(openDirectory(logs))
   const common = commonOptions(options, record.annotations, {
@@ -141,7 +143,7 @@ function leaveOut(images: string, config: Config, { init_process_pid: pid }: Con
   keep(STREAMS_FILE, streams)
   keep(MOUNTS_FILE, mounts)
   return {
-    ext_mnt: mounts.map(({ key }) => ({ key, val: key })),
+    ext_mnt: mounts.map(({ key, path = key }) => ({ key: path, val: key })),
     external: [...externalNamespaces(pid, config), ...externalFiles(streams)]
   }
 }

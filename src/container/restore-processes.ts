@@ -1,6 +1,7 @@
 /** The processes of a container that is restored: what CRIU is given for it, and what is to be done while it works. */
 import { constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { idMapOf } from '../config/idmap.ts'
 import type { Config } from '../config/types.ts'
 import { type CriuOptions, REQUESTS } from '../criu/messages.ts'
 import { type ExternalMount, isBind, sourcesOf } from '../criu/mounts.ts'
@@ -18,6 +19,7 @@ import { makeMountPoints } from './mountpoints.ts'
 import { type Child, hold, killChild } from './program.ts'
 import { type ContainerRecord, withInit } from './record.ts'
 import { enterRestored, type RestoredCgroup, settleRestored } from './restore-cgroup.ts'
+import type { MappedSource } from './restore-idmaps.ts'
 import { stateDocument } from './status.ts'
 import { type StateDirectory, writeRecord } from './store.ts'
 import type { RestoreOptions } from './types.ts'
@@ -56,7 +58,8 @@ export async function restoreProcesses(restoring: Restoring, console: (work: Wor
   makePlaces(restoring)
   const outside = openOutside(restoring, work)
   const extra = outside.map(({ fd }) => fd)
-  const criu = await startCriu({ root: rootfs, extra, directory: directory.path, terminal: options.shellJob === true }, work)
+  const mapped = await mappedOf(restoring, work)
+  const criu = await startCriu({ root: rootfs, extra, mapped, directory: directory.path, terminal: options.shellJob === true }, work)
   if (options.lsmProfile !== undefined || options.lsmMountContext !== undefined) criu.needVersion(LSM_VERSION, '--lsm-profile')
   if (options.lazyPages === true) await criu.need('lazy_pages')
   const logs = resolve(options.workPath || images)
@@ -67,7 +70,7 @@ export async function restoreProcesses(restoring: Restoring, console: (work: Wor
   const places = { images_dir_fd: imagesFd.fd, work_dir_fd: workFd.fd, log_file: LOG_FILE, root: rootfs }
   const opts: CriuOptions = {
     ...commonOptions(options, first.annotations, places),
-    ...ownOptions(restoring),
+    ...ownOptions(restoring, mapped),
     ...(await enterRestored(cgroup, criu.pid)),
     inherit_fd: outside.map(({ key }, index) => ({ key, fd: FIRST_EXTRA + index }))
   }
@@ -76,6 +79,12 @@ export async function restoreProcesses(restoring: Restoring, console: (work: Wor
   const restored = attendant.restored()
   if (answer.success === true && restored !== undefined) return restored
   throw criuFailed('restore the container', failureOf('RESTORE', answer, join(logs, LOG_FILE), criu))
+}
+
+async function mappedOf({ config, bundle, directory }: Restoring, work: Work): Promise<readonly MappedSource[]> {
+  if (!config.mounts?.some((mount) => idMapOf(mount, config.linux) !== undefined)) return []
+  const { mappedSources } = await import('./restore-idmaps.ts')
+  return mappedSources(config, bundle, directory.path, work)
 }
 
 /** In a root file system that was copied here without its mount points. */
@@ -130,7 +139,7 @@ function parseMounts(text: string): ExternalMount[] {
 }
 
 /** What only a restore asks for. */
-function ownOptions({ options, config, bundle, directory, images, cgroup }: Restoring): CriuOptions {
+function ownOptions({ options, config, bundle, directory, images, cgroup }: Restoring, mapped: readonly MappedSource[]): CriuOptions {
   const mounts = readSaved(images, MOUNTS_FILE, parseMounts)
   const notify = join(directory.path, 'notify')
   if (mounts?.some(({ key }) => key === '/run/notify')) mkdirSync(notify, { mode: 0o755 })
@@ -141,7 +150,15 @@ function ownOptions({ options, config, bundle, directory, images, cgroup }: Rest
     // Init becomes our child, not CRIU's.
     rst_sibling: true,
     evasive_devices: true,
-    ext_mnt: sourcesOf(mounts, { config, bundle, notify, cgroups: cgroup.location.paths }),
+    // A terminal that the container has got from outside is the caller's own now; CRIU would make a new one, and give out its master.
+    orphan_pts_master: options.shellJob !== true || config.process?.terminal === true,
+    ext_mnt: sourcesOf(mounts, {
+      config,
+      bundle,
+      notify,
+      cgroups: cgroup.location.paths,
+      mapped: new Map(mapped.map(({ index, place }) => [index, place]))
+    }),
     join_ns: joined,
     ...(options.lsmProfile === undefined ? {} : { lsm_profile: options.lsmProfile }),
     ...(options.lsmMountContext === undefined ? {} : { lsm_mount_context: options.lsmMountContext })

@@ -35,7 +35,7 @@ t.test('mounts from outside, and no others', async (t) => {
     { key: '/sys/fs/cgroup' },
     { key: '/run/a b', destination: '/var/run/a b' },
     { key: '/run/host', destination: '/run/host' },
-    { key: '/proc/kcore' },
+    { key: '/dev/null', path: '/proc/kcore' },
     { key: '/run/notify' }
   ])
 })
@@ -63,6 +63,15 @@ t.test('what is mounted in their places', async (t) => {
   ])
 })
 
+t.test('a source whose ids are mapped is where it was mounted for CRIU, with what is below it', async (t) => {
+  const mounts = [{ key: '/run/a b', destination: '/var/run/a b' }, { key: '/run/a b/sub' }, { key: '/run/host', destination: '/run/host' }]
+  t.same(sourcesOf(mounts, { ...sources, mapped: new Map([[2, '/state/mapped-2']]) }), [
+    { key: '/run/a b', val: '/state/mapped-2' },
+    { key: '/run/a b/sub', val: '/state/mapped-2/sub' },
+    { key: '/run/host', val: '/run' }
+  ])
+})
+
 t.test('images lead nowhere but to what the configuration mounts', async (t) => {
   const mounts = [
     { key: '/run/a b', destination: '/var/run/a b' },
@@ -76,16 +85,32 @@ t.test('images lead nowhere but to what the configuration mounts', async (t) => 
   )
 })
 
-t.test("images of another runtime: the configuration's own bind mounts", async (t) => {
+t.test("images of another runtime: the configuration's own bind mounts, and what is always left out", async (t) => {
   t.same(sourcesOf(undefined, sources), [
     { key: '/var/run/a b', val: '/bundle/vol' },
-    { key: '/run/host', val: '/run' }
+    { key: '/run/host', val: '/run' },
+    { key: '/dev/null', val: '/dev/null' },
+    { key: '/sys/fs/cgroup', val: '/sys/fs/cgroup/new' }
   ])
+  const cgroups = { cpu: '/c/x', cpuacct: '/c/x', 'name=systemd': '/s/x' }
+  t.same(
+    sourcesOf(undefined, { ...sources, cgroups }).filter(({ key }) => key.startsWith('/sys')),
+    [
+      { key: '/sys/fs/cgroup/cpu', val: '/c/x' },
+      { key: '/sys/fs/cgroup/cpuacct', val: '/c/x' },
+      { key: '/sys/fs/cgroup/cpu,cpuacct', val: '/c/x' },
+      { key: '/sys/fs/cgroup/systemd', val: '/s/x' }
+    ]
+  )
 })
 
 t.test('v1: the directory of each controller', async (t) => {
   const cgroups = { cpu: '/sys/fs/cgroup/cpu,cpuacct/x', cpuacct: '/sys/fs/cgroup/cpu,cpuacct/x' }
   t.same(sourcesOf([{ key: '/sys/fs/cgroup/cpu,cpuacct' }], { ...sources, cgroups }), [
     { key: '/sys/fs/cgroup/cpu,cpuacct', val: '/sys/fs/cgroup/cpu,cpuacct/x' }
+  ])
+  const named = { 'name=systemd': '/sys/fs/cgroup/systemd/x' }
+  t.same(sourcesOf([{ key: '/sys/fs/cgroup/systemd' }], { ...sources, cgroups: named }), [
+    { key: '/sys/fs/cgroup/systemd', val: '/sys/fs/cgroup/systemd/x' }
   ])
 })

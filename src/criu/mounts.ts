@@ -7,8 +7,10 @@ import type { Config, Mount } from '../config/types.ts'
 
 /** One of them. */
 export interface ExternalMount {
-  /** Where it is in the container; CRIU's name for it, too. */
+  /** CRIU's name for it, which is where it is in the container, if not all of a kind have one: that is so in runc, too, which can restore what we save. */
   readonly key: string
+  /** Where it is when that is not its name. */
+  readonly path?: string
   /** `destination` of the mount in config.json that has made it, which may be a symlink in the root file system. */
   readonly destination?: string
 }
@@ -42,10 +44,14 @@ export function externalMounts(config: Config, mountinfo: string, destinations: 
   for (const line of lines) {
     const destination = bound.get(line.mountpoint)
     if (line.mountpoint === '/' || (destination === undefined && (saved.has(line.device) || isPartOf(line, root)))) continue
-    keys.set(line.mountpoint, { key: line.mountpoint, ...(destination === undefined ? {} : { destination }) })
+    if (destination === undefined && isMasked(config, line.mountpoint)) keys.set(line.mountpoint, { key: NULL, path: line.mountpoint })
+    else keys.set(line.mountpoint, { key: line.mountpoint, ...(destination === undefined ? {} : { destination }) })
   }
   return [...keys.values()]
 }
+
+const NULL = '/dev/null'
+const isMasked = ({ linux }: Config, path: string): boolean => linux?.maskedPaths?.some((each) => join('/', each) === path) === true
 
 /** `31 23 0:28 /root /mount/point rw,relatime shared:1 - tmpfs tmpfs rw`. */
 function parseLine(line: string): MountLine {
@@ -74,6 +80,8 @@ export interface MountSources {
   readonly notify: string
   /** Directory of the container's cgroup for each v1 controller. */
   readonly cgroups: Readonly<Record<string, string>>
+  /** Where the sources of bind mounts are with their ids mapped, by the index of the mount. */
+  readonly mapped?: ReadonlyMap<number, string>
 }
 
 /**
@@ -81,16 +89,29 @@ export interface MountSources {
  * @param mounts of the checkpoint; undefined when it tells nothing of them
  */
 export function sourcesOf(mounts: readonly ExternalMount[] | undefined, sources: MountSources): { key: string; val: string }[] {
-  const { config, bundle } = sources
-  const binds = (config.mounts ?? [])
-    .filter(isBind)
-    .map(({ destination, source = '' }) => ({ destination, source: resolve(bundle, source) }))
-  const all = mounts ?? binds.map(({ destination }) => ({ key: destination, destination }))
-  return all.flatMap(({ key, destination }) => {
+  const { config, bundle, mapped } = sources
+  const binds = (config.mounts ?? []).flatMap((mount, index) => {
+    const { destination, source = '' } = mount
+    return isBind(mount) ? [{ destination, source: mapped?.get(index) ?? resolve(bundle, source) }] : []
+  })
+  const all = mounts ?? [...binds.map(({ destination }) => ({ key: destination, destination })), ...usual(sources)]
+  const found = new Map<string, string>()
+  for (const { key, destination } of all) {
     const bind = binds.findLast((each) => each.destination === destination)
     const val = bind?.source ?? belowBind(key, all, binds) ?? elsewhere(key, sources)
-    return val === undefined ? [] : [{ key, val }]
-  })
+    if (val !== undefined) found.set(key, val)
+  }
+  return [...found].map(([key, val]) => ({ key, val }))
+}
+
+/** What runc leaves out beside bind mounts: masks, and cgroups without a namespace of their own. */
+function usual({ config, cgroups }: MountSources): ExternalMount[] {
+  const at = config.mounts?.find(({ type }) => type === 'cgroup')?.destination
+  const groups = new Map<string, string[]>()
+  for (const [name, directory] of Object.entries(cgroups))
+    groups.set(directory, [...(groups.get(directory) ?? []), name.replace(/^name=/, '')])
+  const names = [...groups.values()].flatMap((each) => (each.length === 1 ? each : [...each, each.join(',')]))
+  return [{ key: NULL }, ...(at === undefined ? [] : names.map((name) => ({ key: join('/', at, name) })))]
 }
 
 type Bind = { readonly destination: string; readonly source: string }
@@ -116,9 +137,10 @@ function elsewhere(key: string, { config, notify, cgroups }: MountSources): stri
   // Without a cgroup namespace it is the container's own cgroup that is mounted.
   const isCgroup = config.mounts?.some(({ destination, type }) => type === 'cgroup' && join('/', destination) === key) === true
   if (isCgroup && cgroups[''] !== undefined) return cgroups['']
-  if (config.linux?.maskedPaths?.some((path) => join('/', path) === key)) return '/dev/null'
+  if (isMasked(config, key)) return NULL
   if (DEVICES.has(key) || config.linux?.devices?.some(({ path }) => path === key)) return key
   const controllers = /\/([\w,=]+)$/.exec(key)?.[1]?.split(',') ?? []
-  const known = controllers.find((name) => Object.hasOwn(cgroups, name))
+  // A hierarchy without controllers is mounted by its name: /sys/fs/cgroup/systemd.
+  const known = controllers.flatMap((name) => [name, `name=${name}`]).find((name) => Object.hasOwn(cgroups, name))
   return known === undefined ? undefined : cgroups[known]
 }

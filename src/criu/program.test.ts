@@ -7,7 +7,7 @@ import { nextMessage } from '../container/protocol.ts'
 import { spawnPlan } from '../container/spawn-plan.ts'
 import { architecture } from '../linux/ffi.ts'
 import { socketpairSeqpacket } from '../linux/socket.ts'
-import { compileCriu, FIRST_EXTRA } from './program.ts'
+import { compileCriu, FIRST_EXTRA, idMapFd } from './program.ts'
 
 const skip = process.geteuid?.() === 0 ? false : 'needs root'
 
@@ -54,4 +54,28 @@ t.test('a step that fails is told', { skip }, async (t) => {
   t.match(missing.plan.steps[step]?.says, /^execute ".*criu"$/)
   const none = await start(directory, '/bin/true', join(directory, 'none'))
   t.match(none.plan.steps[(none.message as { step: number }).step], { call: 'mount', pointer: '/root/path' })
+})
+
+t.test('a source with mapped ids is mounted before CRIU is executed, and its map is not left to it', async (t) => {
+  const mapped = [
+    { source: '/a', place: '/state/a', recursive: true, mapsBelow: false, pointer: '/mounts/3' },
+    { source: '/b', place: '/state/b', recursive: false, mapsBelow: false, pointer: '/mounts/4' }
+  ]
+  const { steps, fds } = compileCriu({ arch: architecture, path: '/criu', env: [], terminal: true, root: '/r', extra: ['one'], mapped })
+  t.same(
+    fds.map(({ name, fd }) => `${name} ${fd}`),
+    ['rpc 3', 'sync 4', `one ${FIRST_EXTRA}`, `${idMapFd(0)} ${FIRST_EXTRA + 1}`, `${idMapFd(1)} ${FIRST_EXTRA + 2}`]
+  )
+  const calls = steps.map(({ call }) => call)
+  const each = ['open_tree', 'mount_setattr', 'move_mount', 'close', 'close']
+  t.same(calls, ['unshare', 'mount', 'mount', ...each, ...each, 'close_range', 'execve'])
+  const closed = steps.filter(({ call, says }) => call === 'close' && says === 'close the user namespace')
+  t.same(
+    closed.map(({ args }) => args[0]),
+    [FIRST_EXTRA + 1, FIRST_EXTRA + 2]
+  )
+  t.same(
+    steps.filter(({ call }) => call === 'move_mount').map(({ pointer }) => pointer),
+    ['/mounts/3', '/mounts/4']
+  )
 })

@@ -2,12 +2,26 @@
  * The program that becomes CRIU: in a mount namespace of its own, where the container's root file system is a mount, which CRIU asks for.
  * The host never sees that mount, and it ends with CRIU whatever happens. Pure, as the container's own plan.
  */
-import { CLOSE_RANGE_CLOEXEC } from '../abi/fcntl.ts'
-import { MS_BIND, MS_REC, MS_SLAVE } from '../abi/mount.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, CLOSE_RANGE_CLOEXEC } from '../abi/fcntl.ts'
+import { MOVE_MOUNT_F_EMPTY_PATH, MS_BIND, MS_REC, MS_SLAVE, OPEN_TREE_CLOEXEC, OPEN_TREE_CLONE } from '../abi/mount.ts'
 import { CLONE_NEWNS } from '../abi/sched.ts'
 import type { Architecture } from '../abi/syscalls.ts'
+import { idMapRefusals } from '../errors/wording.plan.ts'
 import { type Plan, type ProgramFd, type Step, slot, text } from '../plan/step.ts'
-import { stringArray } from '../plan/structs.ts'
+import { idMapAttr, stringArray } from '../plan/structs.ts'
+
+/** What of the host is mounted for CRIU with its ids mapped, of which CRIU itself knows nothing. */
+export interface MappedTree {
+  /** Absolute, as `place`: a directory or file that is there, and is covered in CRIU's mount namespace only. */
+  readonly source: string
+  readonly place: string
+  /** With what is mounted below the source. */
+  readonly recursive: boolean
+  /** The map is also for what is mounted below. */
+  readonly mapsBelow: boolean
+  /** Of what has asked for the map. */
+  readonly pointer: string
+}
 
 export interface CriuProgram {
   readonly arch: Architecture
@@ -20,7 +34,12 @@ export interface CriuProgram {
   readonly terminal: boolean
   /** Names of more descriptors, which CRIU gets from `FIRST_EXTRA` on. */
   readonly extra: readonly string[]
+  /** Each with a descriptor of the user namespace that maps it, named by `idMapFd`. */
+  readonly mapped?: readonly MappedTree[]
 }
+
+/** Name of the descriptor for the mapped tree of that index. */
+export const idMapFd = (index: number): string => `idmap ${index}`
 
 const RPC = 3
 const SYNC = 4
@@ -29,9 +48,9 @@ export const FIRST_EXTRA = 5
 
 /**
  * Compiles it. Descriptors: `null` for standard input, `output` for the other two streams, `rpc`, `sync` for the report of a step that fails (it is
- * closed when CRIU is executed), and `extra`.
+ * closed when CRIU is executed), `extra`, and those of `mapped`, which needs a `root`.
  */
-export function compileCriu({ arch, path, env, root, terminal, extra }: CriuProgram): Plan {
+export function compileCriu({ arch, path, env, root, terminal, extra, mapped = [] }: CriuProgram): Plan {
   const args = ['criu', 'swrk', String(RPC)]
   const streams = [
     { name: 'null', fd: 0 },
@@ -42,10 +61,11 @@ export function compileCriu({ arch, path, env, root, terminal, extra }: CriuProg
     ...(terminal ? [] : streams),
     { name: 'rpc', fd: RPC },
     { name: 'sync', fd: SYNC },
-    ...extra.map((name, index) => ({ name, fd: FIRST_EXTRA + index }))
+    ...[...extra, ...mapped.map((_, index) => idMapFd(index))].map((name, index) => ({ name, fd: FIRST_EXTRA + index }))
   ]
   const steps: Step[] = [
     ...(root === undefined ? [] : ownMount(root)),
+    ...mapped.flatMap((tree, index) => mountMapped(tree, FIRST_EXTRA + extra.length + index)),
     { call: 'close_range', args: [SYNC, SYNC, CLOSE_RANGE_CLOEXEC], pointer: '', says: 'close the report at execve' },
     {
       call: 'execve',
@@ -69,5 +89,30 @@ function ownMount(root: string): Step[] {
       pointer,
       says: `mount ${JSON.stringify(root)} on itself`
     }
+  ]
+}
+
+const tree = slot('mapped tree')
+
+function mountMapped({ source, place, recursive, mapsBelow, pointer }: MappedTree, map: number): Step[] {
+  const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0)
+  const quoted = JSON.stringify(source)
+  return [
+    { call: 'open_tree', args: [AT_FDCWD, text(source), clone], save: tree, pointer, says: `open the source ${quoted}` },
+    {
+      call: 'mount_setattr',
+      args: [tree, text(''), AT_EMPTY_PATH | (mapsBelow ? AT_RECURSIVE : 0), idMapAttr(map), 32],
+      pointer,
+      says: `map the ids of ${quoted}`,
+      why: idMapRefusals
+    },
+    {
+      call: 'move_mount',
+      args: [tree, text(''), AT_FDCWD, text(place), MOVE_MOUNT_F_EMPTY_PATH],
+      pointer,
+      says: `mount ${quoted} for CRIU`
+    },
+    { call: 'close', args: [tree], pointer, says: `close ${quoted}` },
+    { call: 'close', args: [map], pointer, says: 'close the user namespace' }
   ]
 }

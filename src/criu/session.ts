@@ -10,13 +10,13 @@ import { nextMessage, untilReadable } from '../container/protocol.ts'
 import { spawnPlan } from '../container/spawn-plan.ts'
 import type { Work } from '../container/work.ts'
 import * as wording from '../errors/wording.criu.ts'
-import { errnoNameOf } from '../errors/wording.ts'
+import { errnoNameOf, stepFailed } from '../errors/wording.ts'
 import { type OwnedFd, ownResult } from '../linux/fd.ts'
 import { architecture, syscall } from '../linux/ffi.ts'
 import { pidfdSendSignal } from '../linux/process.ts'
 import { poll, receiveMessage, socketpairSeqpacket, writeAll } from '../linux/socket.ts'
 import { type CriuFeature, type CriuRequest, type CriuResponse, decodeResponse, encodeRequest, REQUESTS } from './messages.ts'
-import { compileCriu } from './program.ts'
+import { compileCriu, idMapFd, type MappedTree } from './program.ts'
 
 /** More than any response: its largest part is an error message. */
 const MESSAGE_MAX = 1 << 16
@@ -66,6 +66,8 @@ export interface CriuStart {
   readonly terminal?: boolean
   /** Our descriptors that it gets from FIRST_EXTRA on. */
   readonly extra?: readonly number[]
+  /** Mounted for it, each with our descriptor of the user namespace that maps it. */
+  readonly mapped?: readonly (MappedTree & { readonly fd: number })[]
   /** Where the program is written when the kernel forbids to execute a memfd. */
   readonly directory: string
 }
@@ -74,10 +76,18 @@ export interface CriuStart {
  * Starts CRIU; it ends with `work`.
  * @throws TsrunError `unsupported` when there is none, or one that is too old
  */
-export async function startCriu({ root, extra = [], directory, terminal = false }: CriuStart, work: Work): Promise<Criu> {
+export async function startCriu({ root, extra = [], mapped = [], directory, terminal = false }: CriuStart, work: Work): Promise<Criu> {
   const names = extra.map((_, index) => `extra ${index}`)
   const env = [`PATH=${searchPath()}`, `HOME=${process.env.HOME ?? '/'}`]
-  const plan = compileCriu({ arch: architecture, path: findCriu(), env, terminal, extra: names, ...(root === undefined ? {} : { root }) })
+  const plan = compileCriu({
+    arch: architecture,
+    path: findCriu(),
+    env,
+    terminal,
+    extra: names,
+    mapped,
+    ...(root === undefined ? {} : { root })
+  })
   const [rpc, theirRpc] = socketpairSeqpacket()
   work.use(rpc)
   const [sync, theirSync] = socketpairSeqpacket()
@@ -85,14 +95,15 @@ export async function startCriu({ root, extra = [], directory, terminal = false 
   const output = work.use(ownResult(syscall('memfd_create', 'criu', MFD_CLOEXEC), 'make a file for the output of criu'))
   using nothing = ownResult(syscall('openat', -100, '/dev/null', O_RDWR_CLOEXEC), 'open /dev/null')
   const named = { null: nothing.fd, output: output.fd, rpc: theirRpc.fd, sync: theirSync.fd }
-  const fds = { ...named, ...Object.fromEntries(names.map((name, index) => [name, extra[index]!])) }
+  const maps = mapped.map(({ fd }, index) => [idMapFd(index), fd] as const)
+  const fds = { ...named, ...Object.fromEntries([...names.map((name, index) => [name, extra[index]!] as const), ...maps]) }
   const child = spawnPlan(plan, { named: fds, preserve: 0, fallbackDirectory: directory, detached: true })
   work.use({ [Symbol.dispose]: () => end(child) })
   // Its end of file is to tell that CRIU has ended.
   theirRpc[Symbol.dispose]()
   theirSync[Symbol.dispose]()
   const failed = await nextMessage(sync.fd, uninterrupted)
-  if (failed?.kind === 'failed') throw wording.notStarted(plan.steps[failed.step]?.says ?? 'start criu', failed.errno)
+  if (failed?.kind === 'failed') throw stepFailed(plan.steps[failed.step]!, failed.errno)
   return connect(child, rpc.fd, () => readFileSync(`/proc/self/fd/${output.fd}`, 'utf8').trim())
 }
 

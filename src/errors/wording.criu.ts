@@ -1,5 +1,4 @@
 /** The sentences about checkpoint and restore. `criu failed` and `log file:` are where runc has them. */
-import { errnoName, errnoText } from '../abi/errno.ts'
 import { TsrunError } from './error.ts'
 
 const quoted = (value: string): string => JSON.stringify(value)
@@ -20,9 +19,6 @@ export const criuTooOld = (version: number, needed: number, what: string): Tsrun
 /** @param output what it has written */
 export const notServing = (output: string): TsrunError =>
   new TsrunError('system', `criu failed: it does not answer${output === '' ? '' : `: ${output}`}`, { hint: 'try: criu check' })
-
-export const notStarted = (says: string, errno: number): TsrunError =>
-  new TsrunError('system', `cannot ${says}: ${errnoText(errno)} (${errnoName(errno)})`, { errno: errnoName(errno) })
 
 const FEATURES: Readonly<Record<string, readonly [what: string, option: string]>> = {
   mem_track: ['--pre-dump needs a kernel that tracks memory (CONFIG_MEM_SOFT_DIRTY)', '--pre-dump'],
@@ -60,6 +56,10 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/shell-job|session leader|a tty which is not our/i, 'with --shell-job processes that use a terminal of the caller are permitted'],
   [/file lock/i, 'with --file-locks locks are kept'],
   [/link-remap|ghost/i, 'with --link-remap deleted files that are open are linked back'],
+  [
+    /Unable to open .*\.img: Permission denied/,
+    "the root of the container's user namespace must be able to search the image directory: give it his group and mode 710"
+  ],
   [/userns|user namespace/i, 'see https://criu.org/User_namespace']
 ]
 

@@ -18,28 +18,18 @@ import t, { type Test } from 'tap'
 import type { Config } from '../../src/config/types.ts'
 import { own } from '../../src/linux/fd.ts'
 import { poll, readMessage } from '../../src/linux/socket.ts'
+import { COUNT, pause, skip, until } from '../checkpoint.ts'
 import type { Overrides } from '../config.ts'
 import { consoleSocket, takeConsole } from '../console.ts'
-import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
+import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { cgroupFile, cgroupOf } from '../systemd.ts'
 
 t.setTimeout(120_000)
 
-const skip = unable || needs({ cgroup: 'v2', commands: ['criu', 'iptables-restore', 'tar'] })
 const skipSystemd = skip || (existsSync('/run/systemd/system') ? false : 'needs systemd as process 1')
 const MIB = 1 << 20
-/** Counts in its memory, and tells how far it is. */
-const COUNT = 'i=100; while :; do i=$((i+1)); echo $i > /dev/shm/count; sleep 0.05; done'
 
 const sh = (script: string): Overrides<Config> => ({ process: { args: ['/bin/sh', '-c', script] } })
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function until(what: () => boolean, tries = 1200): Promise<boolean> {
-  for (let count = 0; count < tries; count++) {
-    if (what()) return true
-    await pause(50)
-  }
-  return false
-}
 
 /** Starts a container, and knows how to look at it. */
 function running(t: Test, box: Sandbox, overrides: Overrides<Config>, ...globals: string[]) {
@@ -57,8 +47,6 @@ function running(t: Test, box: Sandbox, overrides: Overrides<Config>, ...globals
 
 const stateOf = (box: Sandbox, id: string): { pid: number; status: string } => JSON.parse(box.tsrun('state', id).stdout)
 const countOf = (box: Sandbox, id: string): number => Number(box.tsrun('exec', id, 'cat', '/dev/shm/count').stdout)
-const cgroupOf = (pid: number): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().slice('0::'.length)
-const limit = (cgroup: string, file: string): string => readFileSync(`/sys/fs/cgroup${cgroup}/${file}`, 'utf8').trim()
 
 t.test('what was saved goes on as if nothing had been', { skip }, async (t) => {
   const box = sandbox(t)
@@ -93,8 +81,8 @@ t.test('what was saved goes on as if nothing had been', { skip }, async (t) => {
   t.ok(await until(() => countOf(box, id) > count + 1), 'it counts on')
   t.ok(countOf(box, id) < count + 2000)
   t.equal(cgroupOf(state.pid), cgroup)
-  t.equal(limit(cgroup, 'memory.max'), String(64 * MIB))
-  t.equal(limit(cgroup, 'pids.max'), '4')
+  t.equal(cgroupFile(cgroup, 'memory.max'), String(64 * MIB))
+  t.equal(cgroupFile(cgroup, 'pids.max'), '4')
   const hooks = readFileSync(join(box.directory, 'hook'), 'utf8').trim().split('\n')
   t.match(JSON.parse(hooks.at(-1)!), { id, status: 'creating', pid: state.pid }, 'hooks are run')
   t.equal(hooks.length, 2)
@@ -180,7 +168,7 @@ t.test('a scope of systemd', { skip: skipSystemd }, async (t) => {
   t.match(checkpoint(), { status: 0, stderr: '' })
   t.match(restore('--detach'), { status: 0, stderr: '' })
   t.equal(cgroupOf(stateOf(box, id).pid), cgroup)
-  t.equal(limit(cgroup, 'pids.max'), '5')
+  t.equal(cgroupFile(cgroup, 'pids.max'), '5')
   t.equal(box.tsrun('exec', id, 'cat', '/proc/1/cgroup').stdout, '0::/\n', 'its cgroup namespace is back')
   t.match(box.tsrun('delete', '--force', id), { status: 0, stderr: '' })
   t.notOk(existsSync(`/sys/fs/cgroup${cgroup}`))
