@@ -4,25 +4,42 @@ import { join } from 'node:path'
 import { type CgroupLocation, killAll } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import type { CriuOptions } from '../criu/messages.ts'
+import { cgroupIsThere } from '../errors/wording.criu.ts'
 import { systemError } from '../errors/wording.ts'
 import type { CgroupDriver, ContainerCgroup } from './cgroup.ts'
-import type { CreateOptions } from './types.ts'
+import type { CreateOptions, CriuSettings } from './types.ts'
 import type { Work } from './work.ts'
 
 const SIGKILL = 9
 
 export interface RestoredCgroup extends ContainerCgroup {
   readonly config: Config
+  /** CRIU restores the limits of the moment of the checkpoint. */
+  readonly limited: boolean
 }
 
-/** Makes it, without a limit of processes: CRIU counts, too. */
-export function restoredCgroup(driver: CgroupDriver, located: CgroupLocation, config: Config, work: Work): RestoredCgroup {
+/**
+ * Makes it, without a limit of processes: CRIU counts, too.
+ * @param mode --manage-cgroups-mode; with strict it must not be there
+ * @throws TsrunError
+ */
+export function restoredCgroup(
+  driver: CgroupDriver,
+  located: CgroupLocation,
+  config: Config,
+  mode: CriuSettings['manageCgroupsMode'],
+  work: Work
+): RestoredCgroup {
   const cgroup = driver.make(located, withoutPids(config))
+  const [existing] = cgroup.location.existing ?? []
+  if (mode === 'strict' && existing !== undefined) throw cgroupIsThere(existing)
   // Before the cgroup is removed, CRIU and what it has started are killed.
   work.undo.add('kill what was restored', () => {
     if (cgroup.admission?.isOurs() !== false) killAll(cgroup.location, SIGKILL)
   })
-  return { ...cgroup, config }
+  // On v1 CRIU saves limits as well, and restores them in a cgroup that is there.
+  const limited = (mode === 'full' || mode === 'strict') && located.mode !== 'v2'
+  return { ...cgroup, config, limited }
 }
 
 function withoutPids(config: Config): Config {
@@ -58,9 +75,9 @@ function rootsOf(text: string, unified: boolean): { ctrl?: string; path: string 
 }
 
 /** All is there: the limit of processes counts from now on. */
-export async function settleRestored({ location, config }: RestoredCgroup, log: CreateOptions['log']): Promise<void> {
+export async function settleRestored({ location, config, limited }: RestoredCgroup, log: CreateOptions['log']): Promise<void> {
   const pids = config.linux?.resources?.pids
-  if (pids === undefined) return
+  if (pids === undefined || limited) return
   const { applyLimits } = await import('./update.ts')
   await applyLimits(location, { pids }, log)
 }

@@ -74,7 +74,7 @@ async function prepare(options: RestoreOptions, work: Work): Promise<Restoring> 
   writeConfigCopy(directory, text)
   // From here on `delete --force` finds the cgroup, whatever happens to this process.
   writeRecord(directory, first)
-  const cgroup = restoredCgroup(driver, located, config, work)
+  const cgroup = restoredCgroup(driver, located, config, options.manageCgroupsMode, work)
   return { options, config, bundle, rootfs, first, directory, cgroup, images }
 }
 

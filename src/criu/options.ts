@@ -16,7 +16,8 @@ export function commonOptions(
   annotations: Readonly<Record<string, string>>,
   places: Pick<CriuOptions, 'images_dir_fd' | 'work_dir_fd' | 'log_file' | 'root'>
 ): CriuOptions {
-  const { manageCgroupsMode } = settings
+  // With strict, CRIU refuses cgroups that are there, and the container's own one is: the runtime has made it, and seen to that it was not there before.
+  const manageCgroupsMode = settings.manageCgroupsMode === 'strict' ? 'full' : settings.manageCgroupsMode
   const configFile = annotations[CRIU_CONFIG] ?? (existsSync(CONFIG_FILE) ? CONFIG_FILE : '')
   return {
     ...places,

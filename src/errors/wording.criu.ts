@@ -104,3 +104,13 @@ export const badEmptyNs = (value: string): TsrunError =>
 
 export const badCgroupsMode = (mode: string, known: readonly string[]): TsrunError =>
   new TsrunError('usage', `invalid --manage-cgroups-mode: ${quoted(mode)}`, { hint: `one of ${known.join(', ')}` })
+
+export const cgroupIsThere = (directory: string): TsrunError =>
+  new TsrunError(
+    'cgroup',
+    `cannot restore the container into the cgroup ${quoted(directory)}: it exists, and --manage-cgroups-mode is strict`,
+    {
+      pointer: '/linux/cgroupsPath',
+      hint: 'remove it, or leave the mode away'
+    }
+  )
