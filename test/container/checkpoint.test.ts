@@ -21,7 +21,7 @@ import { poll, readMessage } from '../../src/linux/socket.ts'
 import { COUNT, pause, skip, until } from '../checkpoint.ts'
 import type { Overrides } from '../config.ts'
 import { consoleSocket, takeConsole } from '../console.ts'
-import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath } from '../harness.ts'
+import { asRoot, needs, type Result, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 import { cgroupFile, cgroupOf } from '../systemd.ts'
 
 t.setTimeout(120_000)
