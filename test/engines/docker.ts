@@ -17,6 +17,8 @@ X
 . /run/daemon.sh
 `
 
+const STOP_DOCKER = 'kill $(cat /run/dockerd.pid); for _ in $(seq 100); do test -e /proc/$(cat /run/dockerd.pid) || break; sleep 0.1; done'
+
 const containers: readonly Check[] = [
   {
     feature: 'run',
@@ -343,12 +345,22 @@ cd /run/tmp/shop && docker-compose up -d`,
     ]
   },
   {
+    feature: 'dockerd --add-runtime, --default-runtime',
+    steps: [
+      `${STOP_DOCKER}; mv /etc/docker/daemon.json /run/tmp/daemon.json`,
+      'sed "s,^dockerd,dockerd --add-runtime added=$BIN --default-runtime added," /run/daemon.sh >/run/added.sh; . /run/added.sh',
+      { run: `docker run --name $N ${B} echo added`, out: 'added' },
+      { run: 'docker inspect --format "{{.HostConfig.Runtime}}" $N; docker rm $N', out: /^added\n/ },
+      `${STOP_DOCKER}; mv /run/tmp/daemon.json /etc/docker/daemon.json; . /run/daemon.sh`
+    ]
+  },
+  {
     feature: 'restart of the daemon with live-restore',
     steps: [
-      'kill $(cat /run/dockerd.pid); for _ in $(seq 100); do test -e /proc/$(cat /run/dockerd.pid) || break; sleep 0.1; done; rm -f /run/docker.pid',
+      `${STOP_DOCKER}; rm -f /run/docker.pid`,
       'sed -i \'s/^{/{ "live-restore": true,/\' /etc/docker/daemon.json; . /run/daemon.sh',
       `docker run -d --name $N ${IDLE}`,
-      'kill $(cat /run/dockerd.pid); for _ in $(seq 100); do test -e /proc/$(cat /run/dockerd.pid) || break; sleep 0.1; done; . /run/daemon.sh',
+      `${STOP_DOCKER}; . /run/daemon.sh`,
       { run: 'docker ps --format "{{.Names}}"', out: /^n\d+$/ },
       { run: 'docker exec $N echo on', out: 'on' },
       'docker stop -t 2 $N'

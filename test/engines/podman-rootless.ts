@@ -71,6 +71,41 @@ ${as(`podman load -q -i /run/busybox.tar && podman run --rm ${B} true`)}`,
       ]
     },
     {
+      feature: 'exec -it',
+      steps: [
+        as(`podman run -d --name $N ${IDLE}`),
+        { run: 'tty /run/bin/as podman exec -it $N say-tty 5', out: /\/dev\/pts\/\d/, status: 5 }
+      ]
+    },
+    {
+      feature: 'attach',
+      steps: [
+        as(`podman run -d -i --name $N ${B} sh -c 'read line; echo got $line'`),
+        { run: as('echo it | podman attach $N'), out: 'got it' },
+        { run: as('podman wait $N'), out: '0' }
+      ]
+    },
+    {
+      feature: 'inspect, restart',
+      steps: [
+        as(`podman run -d --name $N ${B} sh -c 'echo up; exec sleep 100'`),
+        { run: `${as('podman inspect --format "{{.OCIRuntime}} {{.State.Status}}" $N')} | sed "s/$RT/same/"`, out: 'same running' },
+        as('podman restart -t 0 $N'),
+        { run: as('podman logs $N'), out: 'up\nup', withinS: 5 }
+      ]
+    },
+    {
+      feature: 'cp, commit',
+      steps: [
+        as(`podman run -d --name $N ${IDLE}`),
+        as('echo copied >f; podman cp f $N:/tmp/g'),
+        { run: as('podman cp $N:/tmp/g h; cat h'), out: 'copied' },
+        as('podman commit -q $N localhost/$N'),
+        { run: as('podman run --rm localhost/$N cat /tmp/g'), out: 'copied' },
+        as('podman rm -f -t 0 $N; podman rmi localhost/$N')
+      ]
+    },
+    {
       feature: 'stop, start, kill, wait, rm',
       steps: [
         as(`podman run -d --name $N ${IDLE}`),
@@ -137,6 +172,38 @@ ${as(`podman load -q -i /run/busybox.tar && podman run --rm ${B} true`)}`,
         as(`podman run -d --pod $N ${B} sh -c 'mkdir /www; echo pod >/www/index.html; exec httpd -f -p 80 -h /www'`),
         { run: as(`podman run --rm --pod $N ${B} wget -qO- http://127.0.0.1/`), out: 'pod', withinS: 5 },
         as('podman pod rm -f $N')
+      ]
+    },
+    {
+      feature: 'play kube',
+      steps: [
+        as(`cat >kube.yaml <<'Y'
+apiVersion: v1
+kind: Pod
+metadata: {name: kube}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: one
+    image: ${B}:latest
+    imagePullPolicy: Never
+    command: ["sh", "-c", "echo from kube; exec sleep 100"]
+    securityContext: {readOnlyRootFilesystem: true}
+Y
+podman play kube --network none kube.yaml`),
+        { run: as('podman logs kube-one'), out: 'from kube', withinS: 5 },
+        { run: as('podman exec kube-one touch /x'), status: 1, err: /Read-only/ },
+        as('podman play kube --down kube.yaml')
+      ]
+    },
+    {
+      feature: 'health checks',
+      steps: [
+        as(`podman run -d --name $N --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 ${IDLE}`),
+        { run: as('podman healthcheck run $N'), status: 1 },
+        as('podman exec $N touch /tmp/well'),
+        as('podman healthcheck run $N'),
+        { run: as('podman inspect --format "{{.State.Health.Status}}" $N'), out: 'healthy' }
       ]
     },
     {

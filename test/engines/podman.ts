@@ -234,6 +234,15 @@ const resources: readonly Check[] = [
   },
   { feature: '--cgroups=disabled', steps: [{ run: `podman run --rm --cgroups=disabled ${B} echo without`, out: 'without' }] },
   {
+    feature: '--cgroups=no-conmon',
+    steps: [
+      {
+        run: `podman run --rm --cgroups=no-conmon --memory 64m ${B} ${limit('memory/memory.limit_in_bytes', 'memory.max')}`,
+        out: '67108864'
+      }
+    ]
+  },
+  {
     feature: '--cgroup-parent',
     steps: [{ run: `podman run --rm --cgroupns host --cgroup-parent /own ${B} cat /proc/self/cgroup`, out: /:\/own\/libpod-/ }]
   },
