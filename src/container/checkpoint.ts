@@ -1,5 +1,5 @@
 /** `checkpoint`: a running container becomes image files, through CRIU (criu(8)). */
-import { constants, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { constants, existsSync, mkdirSync, openSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { O_PATH } from '../abi/fcntl.ts'
 import type { Config } from '../config/types.ts'
@@ -181,7 +181,8 @@ function placeOf(root: number, destination: string): string {
 export function openDirectory(path: string, root = ''): OwnedFd {
   try {
     mkdirSync(path, { recursive: true, mode: IMAGES_MODE })
-    return own(openSync(root + path, constants.O_RDONLY | constants.O_DIRECTORY))
+    // containerd's work directory is a symlink, which below /proc/PID/root would lead out of it again.
+    return own(openSync(root + realpathSync(path), constants.O_RDONLY | constants.O_DIRECTORY))
   } catch (cause) {
     throw systemError(`use the directory ${JSON.stringify(path)}`, cause)
   }

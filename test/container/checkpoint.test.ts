@@ -11,6 +11,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
@@ -125,6 +126,20 @@ t.test('a container that is left running, by itself and after a pre-dump', { ski
   t.match(cgroupOf(stateOf(box, copy).pid), copy)
   t.match(box.tsrun('delete', '--force', id), { status: 0 })
   t.equal(stateOf(box, copy).status, 'running', 'the one does not end with the other')
+})
+
+t.test('a work directory that a symlink leads to, as containerd has it', { skip }, async (t) => {
+  const box = sandbox(t)
+  const { id, checkpoint, restore } = running(t, box, sh(COUNT))
+  const [work, link] = [join(box.directory, 'work'), join(box.directory, 'link')]
+  mkdirSync(work)
+  symlinkSync(work, link)
+  t.ok(await until(() => countOf(box, id) > 101))
+  t.match(checkpoint('--work-path', link), { status: 0, stderr: '' })
+  t.match(restore('--detach', '--work-path', link), { status: 0, stderr: '' })
+  const count = countOf(box, id)
+  t.ok(await until(() => countOf(box, id) > count), 'it counts on')
+  t.match(readdirSync(work), ['dump.log', 'restore.log'])
 })
 
 t.test('in the foreground: output, the status, and the end', { skip }, async (t) => {
