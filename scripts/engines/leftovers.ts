@@ -18,7 +18,7 @@ const names = (path: string): string[] => {
   }
 }
 
-/** Processes by what they are, not by number: a daemon may replace a helper of its own. */
+/** Processes by what they are, not by number: a daemon may replace a helper of its own. The kernel's own threads come and go. */
 function processes(): string[] {
   return names('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -26,7 +26,9 @@ function processes(): string[] {
       const status = text(`/proc/${pid}/status`)
       const name = /^Name:\s*(.*)$/m.exec(status)?.[1]
       const zombie = /^State:\s*Z/m.test(status)
-      return name === undefined ? [] : [zombie ? `zombie ${name}, child of ${/^PPid:\s*(\d+)/m.exec(status)?.[1]}` : `process ${name}`]
+      return name === undefined || /^Kthread:\s*1/m.test(status)
+        ? []
+        : [zombie ? `zombie ${name}, child of ${/^PPid:\s*(\d+)/m.exec(status)?.[1]}` : `process ${name}`]
     })
 }
 

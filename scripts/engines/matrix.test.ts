@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { CheckResult } from '../../test/engines/check.ts'
+import { engines } from '../../test/engines/index.ts'
 import { matrix } from './matrix.ts'
 
 const result = (runtime: string, feature: string, outcome: CheckResult['outcome']): CheckResult => ({
@@ -13,7 +14,7 @@ const result = (runtime: string, feature: string, outcome: CheckResult['outcome'
 t.test('a row for each feature, a column for each runtime', async (t) => {
   const results = [result('tsrun', 'run', 'passed'), result('runc', 'run', 'failed'), result('tsrun', 'a|b', 'skipped')]
   t.equal(
-    matrix(results),
+    matrix(engines, results),
     [
       '### Buildah',
       '',
@@ -23,5 +24,5 @@ t.test('a row for each feature, a column for each runtime', async (t) => {
       '| a\\|b | not run | – | – |'
     ].join('\n')
   )
-  t.equal(matrix([]), '', 'engines that nobody has run are left out')
+  t.equal(matrix(engines, []), '', 'engines that nobody has run are left out')
 })

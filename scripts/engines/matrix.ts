@@ -1,10 +1,7 @@
-/** The table of engines × features × runtimes in docs/engines.md. */
-import { spawnSync } from 'node:child_process'
+/** The tables of engines × features × runtimes in docs/engines.md. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { release } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { CheckResult } from '../../test/engines/check.ts'
-import { engines } from '../../test/engines/index.ts'
+import type { CheckResult, Engine } from '../../test/engines/check.ts'
 import { runtimes } from './runtimes.ts'
 
 const PAGE = fileURLToPath(new URL('../../docs/engines.md', import.meta.url))
@@ -14,7 +11,7 @@ const MARKS: Readonly<Record<CheckResult['outcome'], string>> = { passed: 'yes',
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
 /** One table for each engine; rows that nobody has run are left out. */
-export function matrix(results: readonly CheckResult[]): string {
+export function matrix(engines: readonly Engine[], results: readonly CheckResult[]): string {
   const names = Object.keys(runtimes)
   const tables = engines.flatMap(({ name, title }) => {
     const own = results.filter(({ engine }) => engine === name)
@@ -29,23 +26,14 @@ export function matrix(results: readonly CheckResult[]): string {
   return tables.join('\n').trimEnd()
 }
 
-/** Versions of the engines and runtimes, and of the kernel. */
-function versions(): string {
-  const programs = ['podman', 'buildah', 'conmon', 'containerd', 'dockerd', 'docker-compose', 'runc', 'crun']
-  const said = programs.flatMap((program) => {
-    const { stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' })
-    const version = /\d+\.\d+(\.\d+)?/.exec(stdout ?? '')?.[0]
-    return version === undefined ? [] : [`${program} ${version}`]
-  })
-  return `${[...said, `Linux ${release().split('.').slice(0, 2).join('.')}`].join(', ')}.`
-}
+/** Parts of the page that are made from results. */
+export type PagePart = 'matrix' | 'matrix in the machine'
 
-/** Writes it between the marks of the page. */
-export function writeMatrix(results: readonly CheckResult[]): void {
+/** Writes the versions and the tables between the marks of a part of the page. */
+export function writeMatrix(part: PagePart, versions: string, engines: readonly Engine[], results: readonly CheckResult[]): void {
   const page = readFileSync(PAGE, 'utf8')
-  const filled = page.replace(
-    /(<!-- begin matrix -->\n)[\s\S]*?(<!-- end matrix -->)/,
-    (_, begin, end) => `${begin}${versions()}\n\n${matrix(results)}\n${end}`
-  )
+  const marks = new RegExp(`(<!-- begin ${part} -->\\n)[\\s\\S]*?(<!-- end ${part} -->)`)
+  if (!marks.test(page)) throw new Error(`docs/engines.md has no part "${part}"`)
+  const filled = page.replace(marks, (_, begin, end) => `${begin}${versions}\n\n${matrix(engines, results)}\n${end}`)
   writeFileSync(PAGE, filled)
 }

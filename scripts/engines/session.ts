@@ -1,25 +1,27 @@
 /**
- * Runs inside an engine's machine (machine.ts): configures the engine as docs/engines.md says, starts it, runs its checks, and prints one line of JSON
+ * Runs inside an engine's machine (machine.ts, vm.ts): configures the engine as docs/engines.md says, starts it, runs its checks, and prints one line of JSON
  * for each result.
  *
  *     scripts/engines/session.ts ENGINE RUNTIME [PART-OF-A-FEATURE]
  */
+import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Check, CheckResult, Engine, Facts, Step } from '../../test/engines/check.ts'
 import { engines } from '../../test/engines/index.ts'
 import { soak } from '../../test/engines/soak.ts'
+import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { makeImage } from './image.ts'
 import { added, inventory } from './leftovers.ts'
 import { configFiles, forRuntime } from './page.ts'
 import { runtimes } from './runtimes.ts'
-import { shell, take } from './shell.ts'
+import { SLOWNESS, shell, take } from './shell.ts'
 
 const [engineName = '', runtime = '', only = ''] = process.argv.slice(2)
 
 /** Time that everything takes to be gone after the last check. */
-const SETTLE_S = 15
+const SETTLE_S = 15 * SLOWNESS
 
 const canExecute = (path: string): boolean => {
   try {
@@ -49,7 +51,8 @@ const facts: Facts = {
   debian: process.env.DEBIAN,
   whyNoDebian: process.env.WHY_NO_DEBIAN ?? 'there is no Debian image',
   cgroup: existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'v2' : existsSync('/sys/fs/cgroup/unified') ? 'hybrid' : 'v1',
-  has: (command) => (env.PATH ?? '').split(':').some((directory) => canExecute(join(directory, command)))
+  has: (command) => (env.PATH ?? '').split(':').some((directory) => canExecute(join(directory, command))),
+  hasCriu: () => spawnSync('criu', ['check'], { env, stdio: 'ignore' }).status === 0
 }
 
 const say = (result: CheckResult): void => console.log(JSON.stringify(result))
@@ -110,7 +113,7 @@ function start(engine: Engine): string | undefined {
 }
 
 function main(): void {
-  const engine = [...engines, ...soak].find(({ name }) => name === engineName)
+  const engine = [...engines, ...soak, ...withSystemd].find(({ name }) => name === engineName)
   if (engine === undefined) throw new Error(`no engine is named "${engineName}"`)
   makeImage('/run/tmp/image')
   const why = start(engine)

@@ -1,89 +1,40 @@
 /**
  * `npm run test:engines`: real engines run real containers, with tsrun, and with runc and crun in the same harness, so that a failure that all of them
- * share is seen as the machine's. Every engine has a machine of its own (machine.ts); nothing is pulled.
+ * share is seen as the machine's. Every engine has a machine of its own, made of namespaces (host.ts); nothing is pulled. `npm run test:engines:vm`: the
+ * engines of Debian 13 on cgroup v2 with systemd, in test machines under QEMU (vm.ts), with fewer checks.
  *
  * The last line is `N passed, N failed, N skipped`: of tsrun. What runc and crun do is reported; a check that fails with all of them is a skip.
  *
- *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak]
+ *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak | --vm] [--minutes N]
  *
- * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones.
+ * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones; what has not begun
+ * after N minutes is a failure.
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { CheckResult, Engine } from '../../test/engines/check.ts'
 import { engines as usual } from '../../test/engines/index.ts'
 import { soak } from '../../test/engines/soak.ts'
-import { isMachineRoot, obstacle } from '../permission.ts'
+import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { type Outcome, report, summarize } from '../report.ts'
-import { type Debian, debian } from './debian.ts'
-import { startMachine } from './machine.ts'
+import { NoMachine } from '../vm/image.ts'
+import { prepareHost, runOnHost } from './host.ts'
+import type { Job } from './jobs.ts'
 import { writeMatrix } from './matrix.ts'
-import { installEngines } from './packages.ts'
 import { runtimes } from './runtimes.ts'
+import { runInMachines } from './vm.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const many = { type: 'string', multiple: true } as const
+const flag = { type: 'boolean' } as const
 const { values } = parseArgs({
-  options: { engine: many, runtime: many, only: { type: 'string' }, page: { type: 'boolean' }, soak: { type: 'boolean' } }
+  options: { engine: many, runtime: many, only: { type: 'string' }, page: flag, soak: flag, vm: flag, minutes: { type: 'string' } }
 })
 
-const engines = values.soak ? soak : usual
-
-/** Time that one engine has with one runtime. */
-const SESSION_TIMEOUT_MS = 600_000
-
-/** Time that everything has; what has not begun by then is a failure. */
-const TIMEOUT_MS = Number(process.env.TSRUN_ENGINES_TIMEOUT_S ?? 1100) * 1000
-
-const newest = (directory: string): number =>
-  Math.max(
-    ...readdirSync(directory, { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.ts'))
-      .map((path) => statSync(join(directory, path)).mtimeMs)
-  )
-
-/** The executable under test: $TSRUN_RUNTIME, or dist/tsrun, built when a source is newer. */
-function executable(): string {
-  if (process.env.TSRUN_RUNTIME) return process.env.TSRUN_RUNTIME
-  const built = join(root, 'dist/tsrun')
-  if (!existsSync(built) || statSync(built).mtimeMs < newest(join(root, 'src'))) {
-    const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' })
-    if (status !== 0) throw new Error(`the build failed:\n${stderr}`)
-  }
-  return built
-}
-
-/** One engine with one runtime, in a machine of its own. */
-async function session(engine: Engine, runtime: string, tsrun: string, image: Debian): Promise<CheckResult[]> {
-  const results: CheckResult[] = []
-  const lines: string[] = []
-  const begun = performance.now()
-  const machine = startMachine({
-    name: `tsrun-e${process.pid}-${engine.name.slice(0, 3)}-${runtime.slice(0, 1)}`,
-    pureV1: runtime === 'crun',
-    executables: dirname(tsrun),
-    command: [process.execPath, join(root, 'scripts/engines/session.ts'), engine.name, runtime, values.only ?? ''],
-    env: { PATH: process.env.PATH, DEBIAN: image.archive, WHY_NO_DEBIAN: image.why }
-  })
-  const timer = setTimeout(() => machine.process.kill('SIGKILL'), SESSION_TIMEOUT_MS)
-  createInterface(machine.process.stdout!).on('line', (line) => {
-    if (line.startsWith('{"engine":')) results.push(JSON.parse(line) as CheckResult)
-    else lines.push(line)
-  })
-  const why = await new Promise<string>((resolve) => {
-    machine.process.on('close', (status, signal) => resolve(status === 0 ? '' : `its machine ended with ${signal ?? `status ${status}`}`))
-  })
-  clearTimeout(timer)
-  machine.remove()
-  const ms = performance.now() - begun
-  if (why) results.push({ engine: engine.name, feature: 'session', runtime, outcome: 'failed', detail: [why, ...lines].join('\n'), ms })
-  return results
-}
+const engines = values.soak ? soak : values.vm ? withSystemd : usual
+const TIMEOUT_MS = Number(values.minutes ?? 18.5) * 60_000
 
 /** As the other suites' outcomes. */
 function outcome(engine: Engine, runtime: string, results: readonly CheckResult[]): Outcome {
@@ -109,29 +60,17 @@ function tell(engine: Engine, runtime: string, results: readonly CheckResult[]):
   }
 }
 
-async function all(): Promise<CheckResult[]> {
-  const tsrun = executable()
-  const image = debian()
-  const wantedRuntimes = values.page ? Object.keys(runtimes) : (values.runtime ?? ['tsrun', 'runc'])
-  const queue = engines
+/** Reports how an engine fared with one runtime. */
+function tellAll({ engine, runtime }: Job, results: readonly CheckResult[]): void {
+  if (runtime === 'tsrun') report(outcome(engine, runtime, results))
+  else tell(engine, runtime, results)
+}
+
+function jobs(): Job[] {
+  const wanted = values.page ? Object.keys(runtimes) : (values.runtime ?? ['tsrun', 'runc'])
+  return engines
     .filter(({ name }) => (values.engine ?? [name]).includes(name))
-    .flatMap((engine) => wantedRuntimes.filter((runtime) => runtime in runtimes).map((runtime) => ({ engine, runtime })))
-  const results: CheckResult[] = []
-  const begun = performance.now()
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      const { engine, runtime } = next
-      const late = performance.now() - begun > TIMEOUT_MS
-      const of: CheckResult[] = late
-        ? [{ engine: engine.name, feature: 'session', runtime, outcome: 'failed', detail: 'not run: no time was left', ms: 0 }]
-        : await session(engine, runtime, tsrun, image)
-      results.push(...of)
-      if (runtime === 'tsrun') report(outcome(engine, runtime, of))
-      else tell(engine, runtime, of)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))
-  return results
+    .flatMap((engine) => wanted.filter((runtime) => runtime in runtimes).map((runtime) => ({ engine, runtime })))
 }
 
 /** What fails with every runtime that was tried is the machine's or the engine's: a skip, with the words of the failure. */
@@ -147,42 +86,42 @@ function judged(results: readonly CheckResult[]): CheckResult[] {
     })
 }
 
-function whyNot(): string | undefined {
-  if (!isMachineRoot()) return 'engines as they are installed need root'
-  const found = obstacle()
-  return found ? `${found.why}; ${found.fix}` : undefined
-}
-
-/** Without these there is no machine for any engine. */
-const NEEDED = ['/usr/bin/catatonit', '/usr/bin/unshare', '/usr/sbin/ip', '/bin/busybox']
-
 function skip(why: string): number {
   console.log(`no engines here: ${why}\n0 passed, 0 failed, 1 skipped`)
   return 0
 }
 
+/** Runs everything, keeps the results, and writes the page when it is wanted. */
+async function runAll(run: typeof runOnHost): Promise<CheckResult[]> {
+  const results: CheckResult[] = []
+  const done = (job: Job, of: readonly CheckResult[]): void => {
+    results.push(...of)
+    tellAll(job, of)
+  }
+  const versions = await run({ jobs: jobs(), only: values.only ?? '', deadline: TIMEOUT_MS, done })
+  mkdirSync(join(root, 'build'), { recursive: true })
+  writeFileSync(join(root, `build/engines${values.vm ? '-vm' : ''}.json`), `${JSON.stringify(results, undefined, 1)}\n`)
+  if (values.page) writeMatrix(values.vm ? 'matrix in the machine' : 'matrix', versions, engines, results)
+  return results
+}
+
 async function main(): Promise<number> {
   if (values.page && (values.engine ?? values.runtime ?? values.only) !== undefined)
     throw new Error('--page is of all engines, runtimes and checks')
-  const why = whyNot()
+  const why = values.vm ? undefined : prepareHost()
   if (why) return skip(why)
-  installEngines()
-  const missing = NEEDED.find((path) => !existsSync(path))
-  if (missing) return skip(`needs ${missing}`)
-  const results = await all()
-  mkdirSync(join(root, 'build'), { recursive: true })
-  writeFileSync(join(root, 'build/engines.json'), `${JSON.stringify(results, undefined, 1)}\n`)
-  if (values.page) writeMatrix(results)
-  const own = judged(results)
-  return summarize(
-    engines.map((engine) =>
-      outcome(
-        engine,
-        'tsrun',
-        own.filter((each) => each.engine === engine.name)
-      )
-    )
-  )
+  const own = judged(await runAll(values.vm ? runInMachines : runOnHost))
+  const of = (engine: Engine): CheckResult[] => own.filter((each) => each.engine === engine.name)
+  return summarize(engines.map((engine) => outcome(engine, 'tsrun', of(engine))))
 }
 
-process.exitCode = await main()
+async function orSkip(): Promise<number> {
+  try {
+    return await main()
+  } catch (error) {
+    if (!(error instanceof NoMachine)) throw error
+    return skip(error.message)
+  }
+}
+
+process.exitCode = await orSkip()

@@ -10,7 +10,7 @@ import { PRINT_END, STARTED } from './machine.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Parts of the repository that are carried in, where they exist. */
-const PARTS = ['package.json', 'bin', 'build', 'dist', 'schemas', 'examples', 'scripts', 'src', 'test', 'conformance'] as const
+const PARTS = ['package.json', 'bin', 'build', 'dist', 'schemas', 'examples', 'scripts', 'src', 'test', 'conformance', 'docs'] as const
 /** What the library imports when it does not run from the executable. */
 const MODULES = [
   'koffi',

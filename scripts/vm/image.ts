@@ -1,5 +1,5 @@
 /**
- * The test machine's kernel and root file system, built once and kept outside the repository.
+ * The test machines' kernel and root file systems, built once and kept outside the repository.
  *
  * They lie in $XDG_CACHE_HOME/tsrun/vm (or ~/.cache/tsrun/vm), in a directory named by the hash of the recipe. Nothing in there is ever
  * written to: machines run on a snapshot.
@@ -22,7 +22,7 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { progress } from '../../src/cli/progress.ts'
-import { DISK_MIB, FILES, FINISH, PACKAGES, REMOVED, recipe, SUITE } from './recipe.ts'
+import { machine, type Recipe } from './recipe.ts'
 
 /** A kernel and a disk that a machine can be started from. */
 export interface Image {
@@ -42,17 +42,17 @@ const BUILD_TIMEOUT_MS = 900_000
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tsrun/vm')
 
 /**
- * The image of today's recipe; it is built when it is not there, which takes about two minutes.
+ * The image of a recipe; it is built when it is not there, which takes about two minutes.
  *
  * @throws NoMachine where none can be built; Error, with the log, where building fails
  */
-export async function machineImage(): Promise<Image> {
+export async function machineImage(recipe: Recipe = machine): Promise<Image> {
   if (process.arch !== 'x64') throw new NoMachine('the test machine is for x86-64')
-  const directory = join(cache, createHash('sha256').update(recipe()).digest('hex').slice(0, 16))
+  const directory = join(cache, createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16))
   const image = { kernel: join(directory, 'vmlinuz'), disk: join(directory, 'root.img') }
   const built = existsSync(image.disk)
   await installHostPrograms(built ? ['qemu-system-x86_64', 'mke2fs'] : Object.keys(HOST))
-  if (!built) await build(directory)
+  if (!built) await build(recipe, directory)
   utimesSync(directory, new Date(), new Date())
   removeUnused()
   return image
@@ -108,19 +108,19 @@ function stage(what: string): Disposable {
 }
 
 /** Builds beside the place, and renames: two builds at the same time do not see each other. */
-async function build(directory: string): Promise<void> {
+async function build(recipe: Recipe, directory: string): Promise<void> {
   if (process.getuid?.() !== 0) throw new NoMachine('the test machine is built by root')
   mkdirSync(cache, { recursive: true })
-  console.log(`building the test machine, once, in about two minutes: ${directory}`)
+  console.log(`building a test machine, once, in about two minutes: ${directory}`)
   const work = mkdtempSync(join(cache, '.build-'))
   try {
     const tree = join(work, 'tree')
-    await staged('Debian and its packages', () => bootstrap(tree))
+    await staged('Debian and its packages', () => bootstrap(recipe, tree))
     const boot = join(tree, 'boot')
     const kernel = readdirSync(boot).find((name) => name.startsWith('vmlinuz-'))
     copyFileSync(join(boot, kernel ?? 'vmlinuz'), join(work, 'vmlinuz'))
-    await staged('what is laid over them', () => arrange(tree))
-    await staged('its disk', () => makeDisk(tree, join(work, 'root.img'), DISK_MIB))
+    await staged('what is laid over them', () => arrange(recipe, tree))
+    await staged('its disk', () => makeDisk(tree, join(work, 'root.img'), recipe.diskMib))
     rmSync(tree, { recursive: true })
     if (!existsSync(join(directory, 'root.img'))) renameSync(work, directory)
   } finally {
@@ -136,10 +136,10 @@ async function staged(what: string, act: () => Promise<void>): Promise<void> {
 /** In namespaces of its own, so that no mount and no process of a package's script stays. */
 const ISOLATED = ['setpriv', '--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child'] as const
 
-async function bootstrap(tree: string): Promise<void> {
-  const options = ['--variant=minbase', `--include=${PACKAGES.join(',')}`]
+async function bootstrap({ suite, packages }: Recipe, tree: string): Promise<void> {
+  const options = ['--variant=minbase', `--include=${packages.join(',')}`]
   const mirror = await debianMirror()
-  const { status, output } = await run([...ISOLATED, 'debootstrap', ...options, SUITE, tree, ...(mirror ? [mirror] : [])])
+  const { status, output } = await run([...ISOLATED, 'debootstrap', ...options, suite, tree, ...(mirror ? [mirror] : [])])
   if (status === 0) return
   const tail = output.split('\n').slice(-15).join('\n')
   if (/Failed getting release|Couldn't download|Invalid Release/.test(output)) throw new NoMachine(`no packages of Debian:\n${tail}`)
@@ -159,13 +159,13 @@ async function debianMirror(): Promise<string | undefined> {
   return /^Debian\/Debian (\S+)$/m.exec(output)?.[1]
 }
 
-async function arrange(tree: string): Promise<void> {
-  await must(['sh', '-ec', `cd "$1"; rm -rf -- ${REMOVED.join(' ')}`, 'sh', tree])
-  for (const { path, content } of FILES) {
+async function arrange({ removed, files, finish }: Recipe, tree: string): Promise<void> {
+  await must(['sh', '-ec', `cd "$1"; rm -rf -- ${removed.join(' ')}`, 'sh', tree])
+  for (const { path, content } of files) {
     mkdirSync(dirname(join(tree, path)), { recursive: true })
     writeFileSync(join(tree, path), content)
   }
-  await must([...ISOLATED, 'chroot', tree, '/bin/sh', '-ec', FINISH])
+  await must([...ISOLATED, 'chroot', tree, '/bin/sh', '-ec', finish])
 }
 
 /**

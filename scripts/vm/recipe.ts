@@ -1,7 +1,7 @@
 /**
- * What the test machine is made of: packages of Debian, and what is laid over them. Data only; image.ts follows it.
+ * What the test machines are made of: packages of Debian, and what is laid over them. Data only; image.ts follows it.
  *
- * A change of anything in here makes a new image.
+ * A change of a recipe makes a new image.
  */
 
 /** A file that the image gets, with its content; directories above it are made. */
@@ -10,11 +10,22 @@ export interface RecipeFile {
   readonly content: string
 }
 
-/** Debian's release: 13, with kernel 6.12, systemd 257, runc 1.1.15, crun 1.21, criu 4.1. */
-export const SUITE = 'trixie'
+/** All that an image depends on. */
+export interface Recipe {
+  /** Debian's release. */
+  readonly suite: string
+  readonly packages: readonly string[]
+  /** Removed from the tree, as a shell expands them: what nobody reads in there. */
+  readonly removed: readonly string[]
+  readonly files: readonly RecipeFile[]
+  /** Run in the tree, by its own shell, when its packages are there. */
+  readonly finish: string
+  /** Size of the root file system; the file is sparse. */
+  readonly diskMib: number
+}
 
 /** The cloud kernel has NVMe, ext4 and the serial port built in, so that it starts without an initrd. */
-export const PACKAGES = [
+const PACKAGES = [
   'linux-image-cloud-amd64',
   'systemd-sysv',
   'libpam-systemd',
@@ -37,8 +48,7 @@ export const PACKAGES = [
   'strace'
 ] as const
 
-/** Removed from the tree, as a shell expands them: what nobody reads in there. */
-export const REMOVED = [
+const REMOVED = [
   'boot/initrd.img*',
   'initrd.img*',
   'vmlinuz*',
@@ -95,8 +105,7 @@ export const USER = 'user'
 /** AppArmor's profiles that stay. Debian has a hundred, of desktop programs; parsing them takes twelve seconds under emulation. */
 const PROFILES = ['runc', 'crun', 'busybox', 'unprivileged_userns'] as const
 
-/** Run in the tree, by its own shell, when its packages are there. */
-export const FINISH = [
+const FINISH = [
   `find /etc/apparmor.d -maxdepth 1 -type f ${PROFILES.map((name) => `! -name ${name}`).join(' ')} -delete`,
   `useradd --create-home --shell /bin/bash ${USER}`,
   'systemctl enable carried.service',
@@ -107,7 +116,7 @@ export const FINISH = [
   'touch /etc/.updated /var/.updated'
 ].join('\n')
 
-export const FILES: readonly RecipeFile[] = [
+const FILES: readonly RecipeFile[] = [
   { path: 'etc/systemd/system/carried.service', content: UNIT },
   { path: 'etc/hostname', content: 'machine\n' },
   { path: 'etc/hosts', content: '127.0.0.1 localhost machine\n' },
@@ -116,8 +125,33 @@ export const FILES: readonly RecipeFile[] = [
   { path: 'etc/machine-id', content: '0123456789abcdef0123456789abcdef\n' }
 ]
 
-/** Size of the root file system; the file is sparse. */
-export const DISK_MIB = 2048
+/** Debian 13, with kernel 6.12, systemd 257, runc 1.1.15, crun 1.21, criu 4.1. */
+export const machine: Recipe = { suite: 'trixie', packages: PACKAGES, removed: REMOVED, files: FILES, finish: FINISH, diskMib: 2048 }
 
-/** Everything above as one text: its hash names the image. */
-export const recipe = (): string => JSON.stringify({ SUITE, PACKAGES, REMOVED, FINISH, FILES, DISK_MIB })
+/** Podman 5.4, containerd 1.7, Docker 26, and what they need for their networks. */
+const ENGINES = [
+  'podman',
+  'conmon',
+  'catatonit',
+  'netavark',
+  'aardvark-dns',
+  'nftables',
+  'passt',
+  'containernetworking-plugins',
+  'containerd',
+  'docker.io',
+  'docker-cli',
+  'socat'
+] as const
+
+/** The checks start an engine when it is its turn. */
+const ENGINE_UNITS = ['containerd.service', 'docker.service', 'docker.socket'] as const
+
+/** The same with engines: a machine of its own, so that the other one stays small and quick to start. */
+export const machineWithEngines: Recipe = {
+  ...machine,
+  packages: [...PACKAGES, ...ENGINES],
+  // Ranges of ids for --userns=auto.
+  finish: `${FINISH}\nsystemctl disable ${ENGINE_UNITS.join(' ')}\necho containers:1000000:1000000 | tee -a /etc/subuid >>/etc/subgid`,
+  diskMib: 4096
+}

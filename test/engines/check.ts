@@ -25,7 +25,13 @@ export interface Facts {
   readonly whyNoDebian: string
   /** Whether a program can be found in PATH. */
   readonly has: (command: string) => boolean
+  /** Whether CRIU is there, and finds in the kernel what it needs. */
+  readonly hasCriu: () => boolean
 }
+
+/** For checks of checkpoints. */
+export const needsCriu = ({ hasCriu }: Facts): string | undefined =>
+  hasCriu() ? undefined : 'needs criu, which does not work with the kernel of every machine'
 
 /** One feature of an engine: a row of the matrix. */
 export interface Check {

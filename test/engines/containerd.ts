@@ -1,5 +1,5 @@
 /** containerd with its own client ctr, through the runc shim of version 2. */
-import type { Check, Engine, Facts } from './check.ts'
+import { type Check, type Engine, needsCriu } from './check.ts'
 
 const I = 'localhost/busybox:latest'
 const RUN = 'ctr run --runc-binary $BIN'
@@ -14,9 +14,6 @@ for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
 X
 . /run/daemon.sh
 `
-
-const noCriu = ({ has }: Facts): string | undefined =>
-  has('criu') ? undefined : 'needs criu, which does not work with the kernel of every machine'
 
 const tasks: readonly Check[] = [
   {
@@ -105,7 +102,7 @@ const tasks: readonly Check[] = [
       'ctr containers delete $N'
     ]
   },
-  { feature: 'tasks checkpoint', skip: noCriu, steps: [`${RUN} -d ${IDLE}`, 'ctr tasks checkpoint $N'] },
+  { feature: 'tasks checkpoint', skip: needsCriu, steps: [`${RUN} -d ${IDLE}`, 'ctr tasks checkpoint $N'] },
   {
     feature: 'errors of create',
     steps: [

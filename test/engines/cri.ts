@@ -6,11 +6,12 @@ import { START_CONTAINERD } from './containerd.ts'
  * `pod [LINUX] [MORE]` and `container NAME COMMAND [LINUX] [MORE]` make and start; LINUX is a JSON object, MORE begins with a comma. `id NAME` is what has been made,
  * `in_container NAME COMMAND` is ExecSync.
  */
-const FUNCTIONS = `
+const functions = (podLinux: string): string => `
 cat >/run/cri.sh <<'X'
+POD='${podLinux}'
 id() { cat /run/tmp/$N.$1; }
 pod() {
-  echo "{\\"metadata\\":{\\"name\\":\\"$N\\",\\"uid\\":\\"$N\\",\\"namespace\\":\\"default\\"},\\"log_directory\\":\\"/run/logs/$N\\",\\"linux\\":\${1:-{\\}}$2}" >/run/tmp/$N.sandbox
+  echo "{\\"metadata\\":{\\"name\\":\\"$N\\",\\"uid\\":\\"$N\\",\\"namespace\\":\\"default\\"},\\"log_directory\\":\\"/run/logs/$N\\",\\"linux\\":\${1:-$POD}$2}" >/run/tmp/$N.sandbox
   cri RunPodSandbox "{\\"runtime_handler\\":\\"$RT\\",\\"config\\":$(id sandbox)}" >/run/tmp/$N.pod
 }
 container() {
@@ -284,6 +285,35 @@ const containers: readonly Check[] = [
   }
 ]
 
+/**
+ * Configures containerd's CRI plugin and a network, starts containerd, and a first pod.
+ *
+ * @param plugin more lines of the plugin's table
+ * @param start commands
+ * @param podLinux what a pod has as `linux`, unless a check says something else
+ */
+export const prepareCri = (plugin: string, start: string, podLinux = '{}'): string => `set -e
+cat >>/etc/containerd/config.toml <<'X'
+
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "localhost/pause:latest"
+${plugin}
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+X
+mkdir -p /etc/cni/net.d
+cat >/etc/cni/net.d/10-pods.conflist <<'X'
+{"cniVersion": "0.4.0", "name": "pods", "plugins": [
+  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+  {"type": "portmap", "capabilities": {"portMappings": true}}]}
+X
+${functions(podLinux)}
+${start}
+ctr -n k8s.io images import /run/busybox.tar
+wait_for 'cri Status | grep "NetworkReady\\",\\"status\\":true"'
+N=warm; . /run/cri.sh; pod; cri clean`
+
 export const cri: Engine = {
   name: 'cri',
   title: 'Kubernetes CRI, of containerd',
@@ -292,27 +322,7 @@ export const cri: Engine = {
   nameOf: (runtime) => (runtime === 'runc' ? 'other' : runtime),
   commands: ['containerd', 'ctr', 'containerd-shim-runc-v2'],
   // The machine's own: Debian's plugins are elsewhere, and a machine without CAP_SYS_RESOURCE cannot do better than the shim's oom_score_adj.
-  prepare: `set -e
-cat >>/etc/containerd/config.toml <<'X'
-
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "localhost/pause:latest"
-restrict_oom_score_adj = true
-
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-X
-cat >/etc/cni/net.d/10-pods.conflist <<'X'
-{"cniVersion": "0.4.0", "name": "pods", "plugins": [
-  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-  {"type": "portmap", "capabilities": {"portMappings": true}}]}
-X
-${FUNCTIONS}
-${START_CONTAINERD}
-ctr -n k8s.io images import /run/busybox.tar
-wait_for 'cri Status | grep "NetworkReady\\",\\"status\\":true"'
-N=warm; . /run/cri.sh; pod; cri clean`,
+  prepare: prepareCri('restrict_oom_score_adj = true', START_CONTAINERD),
   // The kubelet makes and removes the groups of pods.
   keeps: /cgroup \S+\/(k8s\.io|kubepods(\/pod1)?)$/,
   reset: 'cri clean',

@@ -1,5 +1,5 @@
 /** Podman as root. */
-import type { Check, Engine, Facts } from './check.ts'
+import { type Check, type Engine, needsCriu } from './check.ts'
 import { debianCheck } from './debian.ts'
 
 const B = 'localhost/busybox'
@@ -7,9 +7,6 @@ const B = 'localhost/busybox'
 const IDLE = `${B} sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'`
 /** A limit as the container sees it, whatever the version of cgroups. */
 const limit = (v1: string, v2: string): string => `sh -c 'cat /sys/fs/cgroup/${v1} 2>/dev/null || cat /sys/fs/cgroup/${v2}'`
-
-const noCriu = ({ has }: Facts): string | undefined =>
-  has('criu') ? undefined : 'needs criu, which does not work with the kernel of every machine'
 
 const running: readonly Check[] = [
   { feature: 'run', steps: [{ run: `podman run --rm ${B} echo hello`, out: 'hello' }] },
@@ -403,7 +400,7 @@ const network: readonly Check[] = [
   {
     feature: '-p, --network bridge',
     steps: [
-      `podman run -d -p 8080:80 --name $N ${B} sh -c 'mkdir /www; echo page >/www/index.html; exec httpd -f -p 80 -h /www'`,
+      `podman run -d --network bridge -p 8080:80 --name $N ${B} sh -c 'mkdir /www; echo page >/www/index.html; exec httpd -f -p 80 -h /www'`,
       { run: 'busybox wget -qO- http://127.0.0.1:8080/', out: 'page', withinS: 5 }
     ]
   },
@@ -472,7 +469,7 @@ const together: readonly Check[] = [
   {
     feature: 'pods',
     steps: [
-      'podman pod create --name $N -p 8081:80',
+      'podman pod create --name $N --network bridge -p 8081:80',
       `podman run -d --pod $N ${B} sh -c 'mkdir /www; echo pod >/www/index.html; exec httpd -f -p 80 -h /www'`,
       { run: `podman run --rm --pod $N ${B} wget -qO- http://127.0.0.1/`, out: 'pod', withinS: 5 },
       { run: 'busybox wget -qO- http://127.0.0.1:8081/', out: 'pod', withinS: 5 },
@@ -513,7 +510,7 @@ podman play kube /run/tmp/kube.yaml`,
   },
   {
     feature: 'checkpoint, restore',
-    skip: noCriu,
+    skip: needsCriu,
     steps: [
       `podman run -d --name $N ${IDLE}`,
       'podman container checkpoint $N',

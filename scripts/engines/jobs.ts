@@ -1,0 +1,33 @@
+/** What is to be tried, whatever the place is where engines run. */
+import type { CheckResult, Engine } from '../../test/engines/check.ts'
+
+/** One engine with one runtime. */
+export interface Job {
+  readonly engine: Engine
+  readonly runtime: string
+}
+
+/** What all jobs of a place have in common. */
+export interface Orders {
+  readonly jobs: readonly Job[]
+  /** Only the checks whose feature contains it. */
+  readonly only: string
+  /** What has not begun by then, in milliseconds from the start of this process, is a failure. */
+  readonly deadline: number
+  /** Told of each job as soon as it has ended. */
+  readonly done: (job: Job, results: readonly CheckResult[]) => void
+}
+
+/** A job that ended before its last check, or without any. */
+export const broken = ({ engine, runtime }: Job, why: string): CheckResult => ({
+  engine: engine.name,
+  feature: 'session',
+  runtime,
+  outcome: 'failed',
+  detail: why,
+  ms: 0
+})
+
+/** The result that a line of a session's output tells; undefined: it is what a program said. */
+export const resultOf = (line: string): CheckResult | undefined =>
+  line.startsWith('{"engine":') ? (JSON.parse(line) as CheckResult) : undefined
