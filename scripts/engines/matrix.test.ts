@@ -1,6 +1,8 @@
 import t from 'tap'
 import type { CheckResult } from '../../test/engines/check.ts'
 import { engines } from '../../test/engines/index.ts'
+import { soak } from '../../test/engines/soak.ts'
+import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { matrix } from './matrix.ts'
 
 const result = (runtime: string, feature: string, outcome: CheckResult['outcome']): CheckResult => ({
@@ -25,4 +27,11 @@ t.test('a row for each feature, a column for each runtime', async (t) => {
     ].join('\n')
   )
   t.equal(matrix(engines, []), '', 'engines that nobody has run are left out')
+})
+
+t.test('rows can be told apart', async (t) => {
+  const all = [...engines, ...soak, ...withSystemd]
+  const twice = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)
+  t.same(twice(all.map(({ name }) => name)), [], 'names of engines')
+  for (const { name, checks } of all) t.same(twice(checks.map(({ feature }) => feature)), [], `features of ${name}`)
 })
