@@ -47,14 +47,20 @@ function batches(jobs: readonly Job[]): Batch[] {
   return [...byEngine.values()].map((jobs) => ({ jobs, results: [], said: '', versions: '' }))
 }
 
+/** The three lines that COMMAND reads. Late, the runtimes that are only compared with are left out, so that each engine has its turn. */
+function order({ jobs }: Batch, { only, deadline }: Orders): string {
+  const isLate = performance.now() > deadline / 2
+  const runtimes = (isLate ? jobs.slice(0, 1) : jobs).map(({ runtime }) => runtime)
+  return `${jobs[0]?.engine.name}\n${runtimes.join(' ')}\n${only}\n`
+}
+
 /** Reads a line of a machine's output. */
 function read(line: string, batch: Batch, orders: Orders, input: (text: string) => void): void {
   const result = resultOf(line)
   const ended = /^end (\w+)\n$/.exec(line)?.[1]
   if (result) batch.results.push(result)
   else if (line.startsWith('versions: ')) batch.versions = line.slice('versions: '.length).trim()
-  else if (line === 'ready\n')
-    input(`${batch.jobs[0]?.engine.name}\n${batch.jobs.map(({ runtime }) => runtime).join(' ')}\n${orders.only}\n`)
+  else if (line === 'ready\n') input(order(batch, orders))
   else if (ended) endJob(batch, ended, orders)
   else batch.said += line
 }
@@ -84,11 +90,12 @@ async function runBatch(batch: Batch, image: Image, carried: Carried, orders: Or
     timeoutMs: orders.deadline - performance.now(),
     output
   })
-  const tail = status === 0 ? '' : `${why || `its machine ended with status ${status}`}\n${batch.said}\n${consoleTail(log)}`
+  const words = status === 0 ? 'not run: too little time was left' : why || `its machine ended with status ${status}`
+  const detail = status === 0 ? words : `${words}\n${batch.said}\n${consoleTail(log)}`
   for (const job of batch.jobs) {
     if (ended.has(job.runtime)) continue
     const results = batch.results.filter(({ runtime }) => runtime === job.runtime)
-    orders.done(job, [...results, broken(job, tail)])
+    orders.done(job, [...results, broken(job, detail)])
   }
 }
 
@@ -105,7 +112,10 @@ export async function runInMachines(orders: Orders): Promise<string> {
   const all = batches(orders.jobs)
   const queue = [...all]
   const worker = async (): Promise<void> => {
-    for (let batch = queue.shift(); batch; batch = queue.shift()) await runBatch(batch, image, carried, orders)
+    for (let batch = queue.shift(); batch; batch = queue.shift()) {
+      if (performance.now() < orders.deadline) await runBatch(batch, image, carried, orders)
+      else for (const job of batch.jobs) orders.done(job, [broken(job, 'not run: no time was left')])
+    }
   }
   await Promise.all(Array.from({ length: Math.min(MACHINES, queue.length) }, worker))
   return all.find(({ versions }) => versions)?.versions ?? ''
