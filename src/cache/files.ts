@@ -1,5 +1,5 @@
 /** The files of a cache: believed only when nobody else can have written them, and written so that no half of one is ever seen. */
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { AT_FDCWD, O_CLOEXEC, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG } from '../abi/fcntl.ts'
 import { architecture, syscall } from '../linux/ffi.ts'
 import { statusOfFd, statusOfPath } from './statx.ts'
@@ -55,8 +55,13 @@ export function keepOwn(directory: string, path: string, bytes: Uint8Array): voi
   renameSync(temporary, path)
 }
 
-/** Removes all of a kind when there are too many: rarer and simpler than finding out what is old. */
+/** Removes the older half of a kind when there are too many. What is needed again is written anew, and is young then. */
 function makeRoom(directory: string, extension: string): void {
   const names = readdirSync(directory).filter((name) => name.replace(/\.\d+$/, '').endsWith(extension))
-  if (names.length >= MAX_ENTRIES) for (const name of names) unlinkSync(`${directory}/${name}`)
+  if (names.length < MAX_ENTRIES) return
+  const paths = names.map((name) => `${directory}/${name}`)
+  // Another process may make room at the same time.
+  const aged = paths.map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+  aged.sort((one, other) => one.written - other.written)
+  for (const { path } of aged.slice(0, MAX_ENTRIES / 2)) rmSync(path, { force: true })
 }

@@ -65,7 +65,8 @@ export async function construct(options: CreateOptions, wanted: Wanted, work: Wo
   checkTerminal(config, options, wanted.detached)
   const driver = await cgroupDriver(options, work)
   const { rootless } = driver
-  const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })
+  const { seccomp } = draft
+  const host = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log, seccomp })
   const inherited = inheritedDescriptors(options.preserveFds ?? 0)
   const notify = options.notifySocket ? await import('./notify.ts') : undefined
   notify?.checkAddress(options.notifySocket!)

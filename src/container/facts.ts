@@ -27,19 +27,21 @@ export interface FactsInput {
   readonly rootless: boolean
   readonly noPivot: boolean
   readonly log: RuntimeOptions['log']
+  /** When it is known already, and need not be looked for. */
+  readonly seccomp?: ProcessFacts['seccomp']
 }
 
 /**
  * Looks at the host; the cgroup comes later, when it is made.
  * @throws TsrunError `config` when the root file system or the source of a bind mount is not there
  */
-export async function readFacts({ config, bundle, rootless, noPivot, log }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
+export async function readFacts({ config, bundle, rootless, noPivot, log, seccomp }: FactsInput): Promise<Omit<HostFacts, 'cgroup'>> {
   await refuseOurNamespaces(config, bundle)
   const rootfs = rootfsPath(bundle, config)
   if (config.linux?.mountLabel) (await import('./labels.ts')).checkMountLabel(config.linux.mountLabel)
   const sources = bindSources(config, bundle, log)
   return Object.freeze({
-    ...(await readProcessFacts({ config, rootless, log })),
+    ...(await readProcessFacts({ config, rootless, log, seccomp })),
     kernel: kernelVersion(),
     euid: process.geteuid?.() ?? 0,
     egid: process.getegid?.() ?? 0,
@@ -78,11 +80,12 @@ async function refuseOurNamespaces(config: Config, bundle: string): Promise<void
 export async function readProcessFacts({
   config,
   rootless,
-  log
-}: Pick<FactsInput, 'config' | 'rootless' | 'log'>): Promise<Omit<ProcessFacts, 'home' | 'setgroupsDenied'>> {
+  log,
+  seccomp: known
+}: Pick<FactsInput, 'config' | 'rootless' | 'log' | 'seccomp'>): Promise<Omit<ProcessFacts, 'home' | 'setgroupsDenied'>> {
   await refuseMissingModules(config)
   const nofile = callerLimits().nofile
-  const seccomp = await compiledFilter(config, log)
+  const seccomp = known ?? (await compiledFilter(config, log))
   return {
     arch: architecture,
     rootless,
@@ -100,8 +103,8 @@ async function refuseMissingModules({ process }: Config): Promise<void> {
   checkLabels(process)
 }
 
-/** What compiles is imported only for profiles that are not in the cache. */
-async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promise<HostFacts['seccomp']> {
+/** The filter of a configuration. What compiles it is imported only for profiles that are not in the cache. */
+export async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promise<HostFacts['seccomp']> {
   const filter = filterOf(config)
   if (filter !== undefined) return { filter, flags: 0 }
   const profile = seccompOf(config)
@@ -110,8 +113,8 @@ async function compiledFilter(config: Config, log: RuntimeOptions['log']): Promi
   const directory = cacheDirectory()
   const known = directory === undefined || failUnknown ? undefined : cachedSeccomp(profile, architecture, directory)
   const options = { arch: architecture, cacheDirectory: directory, failUnknown, log }
-  const { program, flags, listener } = known ?? (await import('../seccomp/compile.ts')).compileSeccomp(profile, options)
-  return { filter: program, flags, listener }
+  const { program, flags, listener, maker } = known ?? (await import('../seccomp/compile.ts')).compileSeccomp(profile, options)
+  return { filter: program, flags, listener, ...(maker === undefined ? {} : { maker }) }
 }
 
 /** Where the root file system is, made absolute; not resolved. */

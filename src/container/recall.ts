@@ -3,16 +3,20 @@ import type { ReadConfig } from '../config/read.ts'
 import type { Config } from '../config/types.ts'
 import { architecture } from '../linux/ffi.ts'
 import type { HostFacts, PlanOptions } from '../plan/facts.ts'
+import { isUpToDate } from '../seccomp/cache.ts'
 import { keep, recall } from '../template/cache.ts'
 import type { Template } from '../template/entry.ts'
 import { fill, mayHideNames, namesOf, placesIn, shapeOf, withNames, withoutNames } from '../template/names.ts'
 import type { Compiled } from './compiled.ts'
+import { compiledFilter } from './facts.ts'
 import { cacheDirectory } from './root.ts'
 import type { CreateOptions } from './types.ts'
 
 /** A configuration whose program is sought. */
 export interface Draft {
   readonly config: Config
+  /** What is known of its seccomp filter; the filter itself is in the program. */
+  readonly seccomp: HostFacts['seccomp']
   /**
    * The program, once all is known that it depends on. What the runtime has no use for when it is recalled is imported when it is not.
    * @throws TsrunError `config` for what only the compiler sees
@@ -37,15 +41,19 @@ export async function draftOf(read: ReadConfig, { id, log }: CreateOptions, rele
   const template = isKeepable ? recall(key, directory) : undefined
   const { config, isOdd } =
     template === undefined ? (await import('./load.ts')).checkBundle(read, log) : { config: read.document as Config, isOdd: false }
+  const seccomp = template && knownFilter(template)
   let made: Template | undefined
   return {
     config,
+    seccomp,
     async program(facts, options) {
       const wants = withoutNames(textOf(facts, options), names)
-      if (template?.facts === wants) return recalled(template, names, config, facts, options)
-      const [{ compile }, { compiledFrom }] = await Promise.all([import('../plan/compile.ts'), import('./compiled.ts')])
-      const compiled = compiledFrom(compile(config, facts, options))
-      if (isKeepable && !isOdd) made = templateOf(compiled, key, wants, names)
+      const whole = async () => (facts.seccomp === seccomp ? withFilter(facts, config, log) : facts)
+      // The same input gives the same plan.
+      const plan = async () => (await import('../plan/compile.ts')).compile(config, await whole(), options)
+      if (template?.facts === wants) return recalled(template, names, async () => (await plan()).steps)
+      const compiled = (await import('./compiled.ts')).compiledFrom(await plan())
+      if (isKeepable && !isOdd) made = templateOf(compiled, { key, facts: wants, ...filterOf(facts) }, names)
       return compiled
     },
     keep() {
@@ -54,34 +62,54 @@ export async function draftOf(read: ReadConfig, { id, log }: CreateOptions, rele
   }
 }
 
-/** All that a program depends on beside its configuration, and all of it. A filter is text of a character for each byte. */
-function textOf({ seccomp, permittedCapabilities, ...facts }: HostFacts, options: PlanOptions): string {
-  const { filter, ...rest } = seccomp ?? {}
-  const plain = { ...facts, options, seccomp: rest, permittedCapabilities: String(permittedCapabilities) }
-  return JSON.stringify(plain) + (filter === undefined ? '' : new TextDecoder('latin1').decode(filter))
+/** The filter of a template, unless libseccomp has been exchanged. */
+function knownFilter({ seccomp }: Template): HostFacts['seccomp'] {
+  if (seccomp === undefined) return undefined
+  const { flags, listener, library } = seccomp
+  const maker = { library, identity: Uint32Array.from(seccomp.identity) }
+  return isUpToDate(maker) ? { filter: NOT_READ, flags, ...(listener === undefined ? {} : { listener }), maker } : undefined
 }
 
-function recalled(
-  { image, places, fds, lastClone, afterReady }: Template,
-  names: readonly string[],
-  config: Config,
-  facts: HostFacts,
-  options: PlanOptions
-): Compiled {
+const NOT_READ = new Uint8Array()
+
+/** The facts with the filter itself, for the compiler. */
+async function withFilter({ seccomp: _, ...facts }: HostFacts, config: Config, log: CreateOptions['log']): Promise<HostFacts> {
+  const seccomp = await compiledFilter(config, log)
+  return seccomp === undefined ? facts : { ...facts, seccomp }
+}
+
+/** What a template tells of the filter. */
+function filterOf({ seccomp }: HostFacts): Pick<Template, 'seccomp'> {
+  if (seccomp?.maker === undefined) return {}
+  const { flags, listener, maker } = seccomp
+  return { seccomp: { flags, ...(listener === undefined ? {} : { listener }), library: maker.library, identity: [...maker.identity] } }
+}
+
+/** All that a program depends on beside its configuration. A filter of which nothing else is known is text of a character for each byte. */
+function textOf({ seccomp, permittedCapabilities, ...facts }: HostFacts, options: PlanOptions): string {
+  const { filter, maker, ...rest } = seccomp ?? {}
+  const plain = { ...facts, options, seccomp: { ...rest, maker: maker && [maker.library, ...maker.identity] } }
+  const bytes = filter === undefined || maker !== undefined ? '' : new TextDecoder('latin1').decode(filter)
+  return `${JSON.stringify(plain)} ${permittedCapabilities} ${bytes}`
+}
+
+function recalled({ image, places, fds, lastClone, afterReady }: Template, names: readonly string[], steps: Compiled['steps']): Compiled {
   fill(image, places, names)
   return {
     image,
     fds,
     lastClone,
     afterReady: JSON.parse(withNames(afterReady, names)),
-    // The same input gives the same plan.
-    steps: async () => (await import('../plan/compile.ts')).compile(config, facts, options).steps
+    steps
   }
 }
 
-const templateOf = ({ image, fds, lastClone, afterReady }: Compiled, key: string, facts: string, names: readonly string[]): Template => ({
-  key,
-  facts,
+const templateOf = (
+  { image, fds, lastClone, afterReady }: Compiled,
+  found: Pick<Template, 'key' | 'facts' | 'seccomp'>,
+  names: readonly string[]
+): Template => ({
+  ...found,
   image,
   fds,
   lastClone,

@@ -64,6 +64,8 @@ export interface ProcessFacts {
     readonly flags: number
     /** Loading it gives a descriptor of notifications, which the runtime passes on. */
     readonly listener?: boolean
+    /** What tells the compiler of the filter from any other; absent when it is not known. The filter then follows from it and the configuration. */
+    readonly maker?: { readonly library: string; readonly identity: Uint32Array }
   }
   /** HOME of process.user from the /etc/passwd that the container will see; '/' when it is not found. */
   readonly home: string

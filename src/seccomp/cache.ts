@@ -8,6 +8,9 @@ import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { type Compiled, type Entry, HEADER_SIZE, MAX_ENTRY_SIZE, packEntry, unpackEntry, VERSION } from './entry.ts'
 
+/** The file of a library, and what tells it from any other. */
+export type Maker = Pick<Entry, 'library' | 'identity'>
+
 /** The library that compiles. */
 export interface Compiler {
   /** The file that it was loaded from. */
@@ -28,20 +31,28 @@ export function placeOf(directory: string, profile: Seccomp, arch: Architecture)
 }
 
 /** The program at `place`, when there is one that is ours and that the installed libseccomp has made. */
-export function readCached({ path, key }: Place): Compiled | undefined {
+export function readCached({ path, key }: Place): Entry | undefined {
   const bytes = readOwn(path, HEADER_SIZE, MAX_ENTRY_SIZE)
   const entry = bytes && unpackEntry(bytes, key)
   return entry && isUpToDate(entry) ? entry : undefined
 }
 
-/** Keeps a program. What goes wrong is logged, and no error. */
-export function keep({ directory, path, key }: Place, compiled: Compiled, compiler: Compiler, log: RuntimeOptions['log']): void {
+/** Keeps a program. What goes wrong is logged, and no error. Gives what has made it. */
+export function keep(
+  { directory, path, key }: Place,
+  compiled: Compiled,
+  compiler: Compiler,
+  log: RuntimeOptions['log']
+): Maker | undefined {
   try {
     const why = unsafe(directory)
-    if (why === undefined) keepOwn(directory, path, packEntry(key, { ...compiled, ...madeBy(compiler) }))
+    const maker = madeBy(compiler)
+    if (why === undefined) keepOwn(directory, path, packEntry(key, { ...compiled, ...maker }))
     else log?.('warning', wording.cacheUnsafe(directory, why))
+    return maker
   } catch (error) {
     log?.('warning', wording.cacheNotWritten(directory, String(error)))
+    return undefined
   }
 }
 
@@ -61,14 +72,15 @@ function toJson(value: object): string {
 }
 
 /** The library's file and its state. Throws TsrunError when the file is gone. */
-function madeBy(compiler: Compiler): Pick<Entry, 'library' | 'identity'> {
+function madeBy(compiler: Compiler): Maker {
   const library = compiler.path()
   const identity = statusOfTarget(library)?.identity()
   if (identity === undefined) throw new Error(`${library} is gone`)
   return { library, identity }
 }
 
-function isUpToDate({ library, identity }: Entry): boolean {
+/** Whether the library is still the one that has made something. */
+export function isUpToDate({ library, identity }: Maker): boolean {
   const now = statusOfTarget(library)?.identity()
   return now !== undefined && now.join() === identity.join()
 }

@@ -4,7 +4,7 @@ import type { Seccomp, SeccompArch } from '../config/types.ts'
 import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { INSTRUCTION_SIZE, MAX_INSTRUCTIONS } from './bpf.ts'
-import { keep, placeOf, readCached } from './cache.ts'
+import { keep, type Maker, placeOf, readCached } from './cache.ts'
 import { type CompiledSeccomp, withListener } from './cached.ts'
 import { newerThan, refusesUnknown } from './enosys.ts'
 import type { Compiled } from './entry.ts'
@@ -33,19 +33,19 @@ export interface SeccompOptions {
  * know what the profile asks for.
  */
 export function compileSeccomp(profile: Seccomp, options: SeccompOptions): CompiledSeccomp {
-  return withListener(cached(profile, options))
+  const { compiled, maker } = cached(profile, options)
+  return withListener(compiled, maker)
 }
 
-function cached(profile: Seccomp, options: SeccompOptions): Compiled {
+function cached(profile: Seccomp, options: SeccompOptions): { readonly compiled: Compiled; readonly maker?: Maker | undefined } {
   const { cacheDirectory, arch, failUnknown, log } = options
   // What is in the cache was compiled without the names that were unknown.
-  if (cacheDirectory === undefined || failUnknown) return compile(profile, options)
+  if (cacheDirectory === undefined || failUnknown) return { compiled: compile(profile, options) }
   const place = placeOf(cacheDirectory, profile, arch)
   const known = readCached(place)
-  if (known !== undefined) return known
+  if (known !== undefined) return { compiled: known, maker: known }
   const compiled = compile(profile, options)
-  keep(place, compiled, libseccomp(), log)
-  return compiled
+  return { compiled, maker: keep(place, compiled, libseccomp(), log) }
 }
 
 function compile(profile: Seccomp, { arch, failUnknown, log }: SeccompOptions): Compiled {

@@ -30,6 +30,14 @@ export interface Description {
   /** JSON of Compiled.afterReady, with the names left open. */
   readonly afterReady: string
   readonly places: readonly NamePlace[]
+  /** Of its seccomp filter, when that follows from the profile and a library. */
+  readonly seccomp?: {
+    readonly flags: number
+    readonly listener?: boolean
+    readonly library: string
+    /** See Status.identity. */
+    readonly identity: readonly number[]
+  }
 }
 
 /** A program with its names left open. */
