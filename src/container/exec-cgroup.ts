@@ -64,10 +64,12 @@ function execCgroup(
   const path = inits.get(controllers[0] ?? '')
   const isInits = path !== undefined && path !== '/' && base.endsWith(path)
   // On a hybrid host the container need not be in its v2 cgroup (see createCgroup).
-  const optional = rootless || (mode === 'hybrid' && controllers.length === 0 && !isInits)
+  const isAside = mode === 'hybrid' && controllers.length === 0 && !isInits
   const sub = subOf(controllers, subs)
   const directory = sub === undefined ? base : below(base, sub)
-  if (optional && !existsSync(directory)) return []
+  // An ordinary user's container need not have the cgroup; but one below it that was asked for must be there.
+  if ((rootless && !existsSync(base)) || (isAside && !existsSync(directory))) return []
+  const optional = isAside || (rootless && sub === undefined)
   const instead = sub !== undefined || isInits || path === undefined ? undefined : initDirectory(controllers, path)
   const file = controllers.length === 0 ? 'cgroup.procs' : 'tasks'
   return [{ directory, file, controllers, optional, ...(instead === undefined ? {} : { instead }) }]
