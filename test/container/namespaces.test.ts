@@ -1,6 +1,6 @@
 /** Namespaces of every type (config-linux.md#namespaces): shared, new, and joined by path. */
 import { spawn } from 'node:child_process'
-import { chmodSync, readFileSync, readlinkSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, readlinkSync } from 'node:fs'
 import t from 'tap'
 import type { Config, Namespace, NamespaceType } from '../../src/config/types.ts'
 import { create, deleteContainer, run } from '../../src/index.ts'
@@ -18,7 +18,8 @@ const FILES: Readonly<Record<NamespaceType, string>> = {
   user: 'user',
   uts: 'uts'
 }
-const TYPES = Object.keys(FILES) as NamespaceType[]
+/** Those that the kernel has. */
+const TYPES = (Object.keys(FILES) as NamespaceType[]).filter((type) => existsSync(`/proc/self/ns/${FILES[type]}`))
 
 const namespacesOf = (pid: number | 'self'): Readonly<Record<string, string>> =>
   Object.fromEntries(TYPES.map((type) => [type, readlinkSync(`/proc/${pid}/ns/${FILES[type]}`)]))
