@@ -41,9 +41,12 @@ interface Runtime {
 interface Bench {
   readonly directory: string
   readonly bundle: string
+  /** Its config.json is another one each time. */
+  readonly changing: string
 }
 
-const METRICS = ['run', 'create', 'start', 'delete', 'create+start+delete', 'state', '--version', 'waiting KB'] as const
+/** `run` of a bundle like others before it, as engines start containers; `new run` of a configuration that nobody has seen. */
+const METRICS = ['run', 'new run', 'create', 'start', 'delete', 'create+start+delete', 'state', '--version', 'waiting KB'] as const
 type Metric = (typeof METRICS)[number]
 type Samples = Record<Metric, number[]>
 
@@ -76,7 +79,9 @@ function makeBench(): Bench {
   mkdirSync(join(bundle, 'rootfs'), { recursive: true })
   makeRootfs(join(bundle, 'rootfs'))
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(DEFAULT_CONFIG))
-  return { directory, bundle }
+  const changing = join(directory, 'changing')
+  mkdirSync(changing)
+  return { directory, bundle, changing }
 }
 
 let ids = 0
@@ -99,11 +104,19 @@ function life({ path, name }: Runtime, { directory, bundle }: Bench, samples: Sa
   samples['create+start+delete'].push(create + start + remove)
 }
 
+function writeNewConfig({ bundle, changing }: Bench): void {
+  const root = { ...DEFAULT_CONFIG.root, path: join(bundle, 'rootfs') }
+  const config = { ...DEFAULT_CONFIG, root, annotations: { 'bench.number': String(++ids) } }
+  writeFileSync(join(changing, 'config.json'), JSON.stringify(config))
+}
+
 function once(runtime: Runtime, bench: Bench, samples: Samples, round: number): void {
   samples['--version'].push(time([runtime.path, '--version']))
-  samples.run.push(
-    time([runtime.path, '--root', join(bench.directory, runtime.name), 'run', '--bundle', bench.bundle, `bench-${process.pid}-${++ids}`])
-  )
+  const run = (bundle: string): number =>
+    time([runtime.path, '--root', join(bench.directory, runtime.name), 'run', '--bundle', bundle, `bench-${process.pid}-${++ids}`])
+  samples.run.push(run(bench.bundle))
+  writeNewConfig(bench)
+  samples['new run'].push(run(bench.changing))
   life(runtime, bench, samples, round < MEMORY_RUNS)
 }
 
