@@ -70,7 +70,9 @@ t.test('a socket that nobody listens on is an error that leaves nothing', { skip
   const before = box.snapshot()
   const options = { root: box.root(), id: box.id(), bundle: box.bundle({ process: { terminal: true } }) }
   await t.rejects(create({ ...options, consoleSocket: '/nonexistent' }), { message: /^cannot connect to the socket "\/nonexistent"/ })
-  await t.rejects(create({ ...options, bundle: box.bundle(), pidfdSocket: '/nonexistent' }), { message: /^cannot connect to the socket/ })
+  await t.rejects(create({ ...options, bundle: box.bundle(), pidfdSocket: '/nonexistent' }), {
+    message: /^cannot send the pidfd to "\/nonexistent": cannot connect to the socket/
+  })
   t.same(await box.leftovers(before), [])
 })
 
