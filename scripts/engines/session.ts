@@ -87,6 +87,14 @@ function runCheck(engine: Engine, { feature, steps, skip }: Check): CheckResult 
   return wrong === undefined ? { ...about, outcome: 'passed', ms } : { ...about, outcome: 'failed', detail: wrong, ms }
 }
 
+/** Under emulation a failure counts when it comes twice; the first is told. */
+function tryCheck(engine: Engine, check: Check): CheckResult {
+  const first = runCheck(engine, check)
+  if (first.outcome !== 'failed' || SLOWNESS === 1) return first
+  const second = runCheck(engine, check)
+  return second.outcome === 'passed' ? { ...second, detail: `passes at the second time: ${first.detail}` } : second
+}
+
 /** The engine is as idle as before the checks, but for what it keeps. */
 function leftovers(engine: Engine, before: ReadonlyMap<string, number>): CheckResult {
   const begun = performance.now()
@@ -122,7 +130,7 @@ function main(): void {
     return
   }
   const before = inventory()
-  for (const check of engine.checks) if (check.feature.includes(only)) say(runCheck(engine, check))
+  for (const check of engine.checks) if (check.feature.includes(only)) say(tryCheck(engine, check))
   say(leftovers(engine, before))
 }
 

@@ -64,6 +64,7 @@ function tell(engine: Engine, runtime: string, results: readonly CheckResult[]):
 function tellAll({ engine, runtime }: Job, results: readonly CheckResult[]): void {
   if (runtime === 'tsrun') report(outcome(engine, runtime, results))
   else tell(engine, runtime, results)
+  for (const { feature, detail, outcome } of results) if (outcome === 'passed' && detail) console.log(`       ${feature} ${detail.trim()}`)
 }
 
 function jobs(): Job[] {

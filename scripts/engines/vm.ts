@@ -21,12 +21,13 @@ const MACHINES = Math.max(1, Math.min(3, availableParallelism(), Math.floor(tota
  * that of the other machines of engines.
  */
 const COMMAND = `hostname engines
-mkdir -p /run/tmp /run/home
+mkdir -p /run/home
 mount --bind /tsrun/dist /usr/local/sbin
 bun scripts/engines/versions.ts
 echo ready
 read -r engine; read -r runtimes; read -r only
 for runtime in $runtimes; do
+  rm -rf /run/tmp /run/logs; mkdir /run/tmp
   bun scripts/engines/session.ts "$engine" "$runtime" "$only" </dev/null || echo "ended with status $?"
   echo "end $runtime"
 done`

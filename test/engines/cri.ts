@@ -207,7 +207,7 @@ const containers: readonly Check[] = [
     feature: 'OOM kill',
     steps: [
       step('pod'),
-      step(`container c '["sh","-c","sleep 1; tail /dev/zero; exit 137"]' '{"resources":{"memory_limit_in_bytes":33554432}}'`),
+      step(`container c '["sh","-c","sleep 1; tail /dev/zero; sleep 1; exit 137"]' '{"resources":{"memory_limit_in_bytes":33554432}}'`),
       { run: step('status c'), out: /"exit_code":137,"reason":"OOMKilled"/, withinS: 10 }
     ]
   },

@@ -137,7 +137,7 @@ const containers: readonly Check[] = [
   {
     feature: '--memory: OOM kill',
     steps: [
-      { run: `docker run --memory 32m --memory-swap 32m --name $N ${B} sh -c 'sleep 1; tail /dev/zero; exit 137'`, status: 137 },
+      { run: `docker run --memory 32m --memory-swap 32m --name $N ${B} sh -c 'sleep 1; tail /dev/zero; sleep 1; exit 137'`, status: 137 },
       { run: 'docker inspect --format "{{.State.OOMKilled}}" $N', out: 'true' }
     ]
   },

@@ -40,6 +40,7 @@ const dockerUnits: readonly Check[] = [
 export const dockerSystemd: Engine = {
   ...docker,
   name: 'docker-systemd',
+  title: 'Docker',
   prepare: `set -e
 ${startUnit('docker', 'docker version')}
 cp /run/docker.pid /run/dockerd.pid

@@ -29,9 +29,11 @@ X
 . /run/daemon.sh
 `
 
-/** Services and mounts of systemd's own that come and go, and slices that stay when they are empty. */
+/** Services and mounts of systemd's own that come and go, slices, which systemd keeps when they are empty, and Podman's place for network namespaces. */
 const OWN = [
-  /cgroup \/sys\/fs\/cgroup\/(machine|engines|system|user)\.slice$/,
+  /cgroup \/sys\/fs\/cgroup\/(machine|system|user)\.slice$/,
+  /cgroup \/sys\/fs\/cgroup\/engines\.slice(\/engines-n\d+\.slice)?$/,
+  /mount \/run\/netns$/,
   /cgroup \/sys\/fs\/cgroup\/(system\.slice\/)?[\w@.\\-]+\.(service|socket|mount)$/,
   /process (\(sd-\w+\)|systemd-\w+)$/,
   /mount \/run\/credentials\//
