@@ -2,7 +2,8 @@
  * Who owns the cgroup of a container in a unit of systemd (config-linux.md#cgroup-ownership): the container's root, when it can see and write it, so
  * that a systemd or an engine inside can make cgroups of its own. `--systemd-cgroup` makes the unit with Delegate=yes; `npm run test:vm` has systemd.
  */
-import { chmodSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
 import { needs, type Result, type Sandbox, sandbox } from '../harness.ts'
@@ -133,6 +134,8 @@ t.test("a user's container: its root is the user, who owns the scope", { skip: s
     mounts: [...config.mounts!, CGROUP],
     linux: { ...config.linux, namespaces: [...config.linux!.namespaces!, { type: 'cgroup' }] }
   }))
+  // Without a sysfs to mount it on, for which he would need a network namespace; and the directories are root's.
+  mkdirSync(join(bundle, 'rootfs/sys/fs/cgroup'), { recursive: true })
   const { id, cgroup } = started(t, box, bundle, (...args) => call({ XDG_RUNTIME_DIR: RUNTIME }, ...args))
   t.match(cgroup, `/user@${UID}.service/user.slice/tsrun-${id}.scope`)
   t.same(owners(cgroup, DELEGATED), allOwnedBy(UID, DELEGATED))
