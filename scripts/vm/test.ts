@@ -34,7 +34,6 @@ const WANTED: readonly RegExp[] = [
   /^test\/(differential|leftovers)\./,
   /^test\/container\/(lifecycle|run|exec|exec-differential|hooks|leaks|mounts|namespaces|ps|rootless|sockets)\./,
   /^test\/container\/(devices|events|notify|pause|priority|update)\./,
-  /^test\/container\/uninterruptible\./,
   /^test\/conformance\/resources\./,
   /^test\/security\/host\./,
   /^src\/.*\/live\./

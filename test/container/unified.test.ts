@@ -31,6 +31,9 @@ async function inhabited(t: Test, box: Sandbox) {
 t.test('below a cgroup that holds processes there are no limits: the error names them, and what to do', { skip }, async (t) => {
   const box = sandbox(t)
   const { name, directory, pid } = await inhabited(t, box)
+  // The engine opens descriptors of its own when it first starts a program, and when it first waits.
+  box.tsrun('--version')
+  await pause(10)
   const before = box.snapshot()
   const cgroupsPath = `/${name}/below`
   const bundle = box.bundle({ linux: { cgroupsPath, resources: { pids: { limit: 10 } } } })
