@@ -46,13 +46,23 @@ function statusOfNew(directory: string): ReturnType<typeof statusOfPath> {
 export function keepOwn(directory: string, path: string, bytes: Uint8Array): void {
   makeRoom(directory, path.slice(path.lastIndexOf('.')))
   const temporary = `${path}.${process.pid}`
-  const fd = openSync(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW[architecture], 0o600)
+  try {
+    writeAll(temporary, bytes)
+    renameSync(temporary, path)
+  } catch (error) {
+    // A disk that is full has no room for half of a file either.
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+function writeAll(path: string, bytes: Uint8Array): void {
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW[architecture], 0o600)
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
   } finally {
     closeSync(fd)
   }
-  renameSync(temporary, path)
 }
 
 /** Removes the older half of a kind when there are too many. What is needed again is written anew, and is young then. */

@@ -83,4 +83,7 @@ t.test('copies what a program made', async (t) => {
   loop.self = loop
   t.match(copyDocument(loop), { problem: { message: /deeper than 128/ } })
   t.match(copyDocument({ f: () => 1 }), { problem: { message: /must be plain data/ } })
+  for (const odd of [new Date(), new Map(), new String('a')]) {
+    t.match(copyDocument({ a: [odd] }), { problem: { pointer: '/a/0', message: /must be plain data, not \[object/ } })
+  }
 })

@@ -100,6 +100,10 @@ function freezeEntries(list: readonly unknown[], seen: Seen, depth: number): Pro
 }
 
 function freezeMembers(object: Record<string, unknown>, seen: Seen, depth: number): Problem | undefined {
+  // A Date or a Map would pass for what JSON makes of it.
+  if (Object.getPrototypeOf(object) !== Object.prototype) {
+    return { pointer: '', message: `must be plain data, not ${Object.prototype.toString.call(object)}` }
+  }
   for (const name of Object.keys(object)) {
     // As an own member it is harmless here, but not for whoever copies it by assignment.
     if (name === '__proto__') return { pointer: '/__proto__', message: 'must not be a name in a configuration' }

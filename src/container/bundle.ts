@@ -20,8 +20,14 @@ function copied(config: object): ReadConfig {
   return { document: copy.value, text: configText(copy.value as object), file: GIVEN, isSource: false }
 }
 
-/** JSON of a configuration, or of a part of one, whose 64-bit integers may be bigints, which JSON.stringify refuses. */
+/**
+ * JSON of a configuration, or of a part of one, whose 64-bit integers may be bigints, which JSON.stringify refuses. They are marked with a NUL, and a
+ * string that starts with one gets another, so that none becomes a number.
+ */
 export function configText(config: object): string {
-  const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' ? `\u0000${value}` : value))
-  return marked.replace(/"\\u0000(-?\d+)"/g, '$1')
+  const marked = JSON.stringify(config, (_, value) => (typeof value === 'bigint' || isMarked(value) ? `\u0000${value}` : value))
+  // Neither in a string, where a backslash is before each quote, nor in a name, with a colon behind it.
+  return marked.replace(/(?<!\\)"\\u0000(?:(-?\d+)"(?!:)|(?=\\u0000(?:[^"\\]|\\.)*"(?!:)))/g, (_, integer?: string) => integer ?? '"')
 }
+
+const isMarked = (value: unknown): boolean => typeof value === 'string' && value.startsWith('\0')

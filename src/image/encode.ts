@@ -72,6 +72,13 @@ export function encode(plan: Plan): Uint8Array {
   return image
 }
 
+/** Where the texts of an image lie, as offsets in it; `end` is the first one behind them. */
+export function textsOf(image: Uint8Array, arch: Plan['arch']): { readonly start: number; readonly end: number } {
+  const start = CODE_OFFSET + interpreter[arch].length
+  const records = start - TABLE_HEADER_SIZE + 4
+  return { start, end: new DataView(image.buffer, image.byteOffset).getUint32(records, true) - BASE }
+}
+
 /** Little-endian. */
 function writeWord(image: Uint8Array, at: number, word: number): void {
   image[at] = word

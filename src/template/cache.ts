@@ -36,8 +36,9 @@ export function keep(template: Template, directory: string | undefined, debug: (
   const identity = directory === undefined ? undefined : executable()
   if (identity === undefined) return
   try {
-    const why = unsafe(directory!)
-    if (why === undefined) keepOwn(directory!, pathOf(template.key, identity, directory!), packTemplate(template, identity, checksum))
+    const bytes = packTemplate(template, identity, checksum)
+    const why = bytes.length > MAX_SIZE ? `it has ${bytes.length} bytes` : unsafe(directory!)
+    if (why === undefined) keepOwn(directory!, pathOf(template.key, identity, directory!), bytes)
     else debug(`not keeping a program in "${directory}": ${why}`)
   } catch (error) {
     debug(`not keeping a program in "${directory}": ${String(error)}`)

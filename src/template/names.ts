@@ -2,9 +2,9 @@
  * Names in which containers differ that are otherwise the same: ids that an engine makes up for each. Pure.
  *
  * A program is compiled from a configuration and facts in which such a name is nothing but text. Two containers whose configuration and facts
- * are the same but for their names, each of the same length, therefore have programs that are the same but for the names, in the same
- * places. That holds for a string that stands for itself wherever it occurs: it is too long and too odd to be a word of the compiler's own,
- * or part of a number.
+ * are the same but for their names, each of the same shape, therefore have programs that are the same but for the names, in the same
+ * places; and when one configuration is valid, so is the other. That holds for a string that stands for itself wherever it occurs: it is too
+ * long and too odd to be a word of the compiler's own or part of a number, and nothing splits it or puts it together from pieces.
  */
 
 /** A name, and where it lies in an image. */
@@ -26,8 +26,8 @@ interface Unchecked {
 const IDS = /[0-9a-f]{64}|[0-9a-f]{8}([-_])[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}/g
 /** How much of its id a container gets as host name. */
 const SHORT = 12
-/** Of an id that somebody has thought of. */
-const LEAST = 8
+/** An id that somebody has thought of. One with a dot may be a word of the configuration in another form: `eth0/100` of a sysctl is `eth0.100`. */
+const PLAIN = /^[\w-]{8,}$/
 
 /**
  * The names of a container, the longest first.
@@ -40,12 +40,13 @@ export function namesOf(id: string, document: unknown, text: string): readonly s
   const found = new Set<string>()
   if (/^[0-9a-f]{64}$/.test(id)) found.add(id).add(id.slice(0, SHORT))
   // What a person calls a container may be a word that means something in its configuration.
-  else if (id.length >= LEAST && !text.includes(id)) found.add(id)
+  else if (PLAIN.test(id) && !text.includes(id)) found.add(id)
   for (const name of placesOfIds(document).match(IDS) ?? []) found.add(name)
   return [...found].filter(standsForItself).sort((a, b) => b.length - a.length)
 }
 
-const standsForItself = (name: string): boolean => /\d/.test(name) && /[a-z]/i.test(name)
+/** With a letter that no number has: JSON knows `1e10`. */
+const standsForItself = (name: string): boolean => /\d/.test(name) && /[a-df-z]/i.test(name)
 
 /** The texts in which an engine's ids are looked for, in one. */
 function placesOfIds(document: unknown): string {
@@ -63,28 +64,12 @@ export function withoutNames(text: string, names: readonly string[]): string {
   return open
 }
 
-/** The opposite. */
-export function withNames(text: string, names: readonly string[]): string {
-  let filled = text
-  for (let i = 0; i < names.length; i++) filled = filled.replaceAll(`\0${i}\0`, names[i]!)
-  return filled
-}
+/** The opposite. In one go: what stands between two names may look like the mark of a third. */
+export const withNames = (text: string, names: readonly string[]): string => text.replace(/\0(\d+)\0/g, (_, i) => names[Number(i)]!)
 
-/** Part of the key: names of other lengths would lie elsewhere. */
-export const shapeOf = (names: readonly string[]): string => names.map(({ length }) => length).join(' ')
-
-/** Where the names lie in an image. */
-export function placesIn(image: Uint8Array, names: readonly string[]): readonly NamePlace[] {
-  // One character for each byte.
-  const text = new TextDecoder('latin1').decode(image)
-  const places: NamePlace[] = []
-  const isTaken = (at: number): boolean => places.some((place) => at >= place.at && at < place.at + names[place.name]!.length)
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i]!
-    for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) if (!isTaken(at)) places.push({ at, name: i })
-  }
-  return places
-}
+/** Part of the key: names of other lengths would lie elsewhere, and one with other separators may mean something else (`\w`, a name of systemd). */
+export const shapeOf = (names: readonly string[]): string =>
+  names.map((name) => name.replace(/[a-z0-9]+/gi, ({ length }) => String(length))).join(' ')
 
 /** Writes the names into an image. */
 export function fill(image: Uint8Array, places: readonly NamePlace[], names: readonly string[]): void {
@@ -93,5 +78,5 @@ export function fill(image: Uint8Array, places: readonly NamePlace[], names: rea
   for (const { at, name } of places) image.set(bytes[name]!, at)
 }
 
-/** True when a text may hold a name that is not seen in it, behind an escape of JSON. */
-export const mayHideNames = (text: string): boolean => text.includes('\\u')
+/** True when JSON text may hold a name that is not seen in it: behind an escape, whose last letter may also seem to be a name's first. */
+export const mayHideNames = (text: string): boolean => /\\[ubf]/.test(text)
