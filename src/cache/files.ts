@@ -6,9 +6,6 @@ import { statusOfFd, statusOfPath } from './statx.ts'
 
 const O_TRUNC = 0o1000
 
-/** Of a kind. An engine has a handful of profiles, and of shapes of containers; whatever makes more must not fill the disk. */
-const MAX_ENTRIES = 64
-
 /** The contents of a regular file that only we can have written, of `min` to `max` bytes; undefined when there is none. */
 export function readOwn(path: string, min: number, max: number): Uint8Array | undefined {
   // O_NONBLOCK: a FIFO must not hold us up.
@@ -42,9 +39,13 @@ function statusOfNew(directory: string): ReturnType<typeof statusOfPath> {
   return statusOfPath(directory)
 }
 
-/** Writes a file of a cache, whose name tells its kind behind the last dot. Others see the old one or the new one, whole. */
-export function keepOwn(directory: string, path: string, bytes: Uint8Array): void {
-  makeRoom(directory, path.slice(path.lastIndexOf('.')))
+/**
+ * Writes a file of a cache, whose name tells its kind behind the last dot. Others see the old one or the new one, whole.
+ *
+ * @param most how many of a kind there may be: whatever makes more must not fill the disk
+ */
+export function keepOwn(directory: string, path: string, bytes: Uint8Array, most: number): void {
+  makeRoom(directory, path.slice(path.lastIndexOf('.')), most)
   const temporary = `${path}.${process.pid}`
   try {
     writeAll(temporary, bytes)
@@ -66,12 +67,12 @@ function writeAll(path: string, bytes: Uint8Array): void {
 }
 
 /** Removes the older half of a kind when there are too many. What is needed again is written anew, and is young then. */
-function makeRoom(directory: string, extension: string): void {
+function makeRoom(directory: string, extension: string, most: number): void {
   const names = readdirSync(directory).filter((name) => name.replace(/\.\d+$/, '').endsWith(extension))
-  if (names.length < MAX_ENTRIES) return
+  if (names.length < most) return
   const paths = names.map((name) => `${directory}/${name}`)
   // Another process may make room at the same time.
   const aged = paths.map((path) => ({ path, written: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
   aged.sort((one, other) => one.written - other.written)
-  for (const { path } of aged.slice(0, MAX_ENTRIES / 2)) rmSync(path, { force: true })
+  for (const { path } of aged.slice(0, Math.ceil(most / 2))) rmSync(path, { force: true })
 }

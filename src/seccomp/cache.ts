@@ -8,6 +8,9 @@ import type { RuntimeOptions } from '../container/types.ts'
 import * as wording from '../errors/wording.seccomp.ts'
 import { type Compiled, type Entry, HEADER_SIZE, MAX_ENTRY_SIZE, packEntry, unpackEntry, VERSION } from './entry.ts'
 
+/** An engine has a handful of profiles. */
+const MAX_ENTRIES = 64
+
 /** The file of a library, and what tells it from any other. */
 export type Maker = Pick<Entry, 'library' | 'identity'>
 
@@ -47,7 +50,7 @@ export function keep(
   try {
     const why = unsafe(directory)
     const maker = madeBy(compiler)
-    if (why === undefined) keepOwn(directory, path, packEntry(key, { ...compiled, ...maker }))
+    if (why === undefined) keepOwn(directory, path, packEntry(key, { ...compiled, ...maker }), MAX_ENTRIES)
     else log?.('warning', wording.cacheUnsafe(directory, why))
     return maker
   } catch (error) {

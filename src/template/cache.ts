@@ -11,6 +11,8 @@ import { statusOfTarget } from '../cache/statx.ts'
 import { isBuilt } from '../version.ts'
 import { HEADER_SIZE, MAX_SIZE, packTemplate, type Template, unpackTemplate } from './entry.ts'
 
+/** In a directory; of some 20 KB each. Podman orders the mounts of its own at random, so that one shape of a container is 24. */
+const MAX_ENTRIES = 256
 /** In the memory of one process. */
 const MAX_REMEMBERED = 32
 
@@ -38,7 +40,7 @@ export function keep(template: Template, directory: string | undefined, debug: (
   try {
     const bytes = packTemplate(template, identity, checksum)
     const why = bytes.length > MAX_SIZE ? `it has ${bytes.length} bytes` : unsafe(directory!)
-    if (why === undefined) keepOwn(directory!, pathOf(template.key, identity, directory!), bytes)
+    if (why === undefined) keepOwn(directory!, pathOf(template.key, identity, directory!), bytes, MAX_ENTRIES)
     else debug(`not keeping a program in "${directory}": ${why}`)
   } catch (error) {
     debug(`not keeping a program in "${directory}": ${String(error)}`)
