@@ -84,7 +84,10 @@ export const files: readonly Entry[] = [
   ['/run/tsrun', 'State of all containers of root; $XDG_RUNTIME_DIR/tsrun of others, or what --root says.'],
   ['/run/tsrun/ID/state.json', 'What is known of a container, for tsrun itself; use "tsrun state".'],
   ['/run/tsrun/ID/config.json', 'Its configuration as it was at create.'],
-  ['/var/cache/tsrun', 'Compiled seccomp filters; may be removed at any time.'],
+  [
+    '/var/cache/tsrun',
+    'Compiled seccomp filters, and programs of containers with their configurations, which only root can read; $XDG_RUNTIME_DIR/tsrun.cache of others. May be removed at any time.'
+  ],
   ['/etc/subuid, /etc/subgid', 'Ranges of ids that an ordinary user may map (subuid(5)).']
 ]
 

@@ -51,7 +51,7 @@ export function rootDirectory(options: RuntimeOptions): Root {
   return { path: usesRuntimeDirectory() ? `${process.env.XDG_RUNTIME_DIR}/tsrun` : DEFAULT_ROOT, explicit: false }
 }
 
-/** Where compiled seccomp filters are kept from one container to the next (file-hierarchy(7)); undefined when the user has no such place. */
+/** Where compiled seccomp filters and programs are kept from one container to the next (file-hierarchy(7)); undefined when the user has no such place. */
 export function cacheDirectory(): string | undefined {
   if (!usesRuntimeDirectory()) return euid() === 0 ? '/var/cache/tsrun' : undefined
   return `${process.env.XDG_RUNTIME_DIR}/tsrun.cache`
