@@ -32,6 +32,8 @@ export interface Draft {
 
 /** Longer texts are not kept: reading them again would take as long as compiling them. */
 const MAX_TEXT = 1 << 18
+/** Each is looked for in all texts. */
+const MAX_NAMES = 64
 
 /**
  * Checks a configuration, unless it is known to be right and nothing to be said about it.
@@ -73,7 +75,7 @@ const NOT_KEPT = { names: [], key: undefined }
 function keyOf(id: string, { document }: ReadConfig, release: PlanOptions['release']) {
   const text = jsonOf(significant(document))
   const names = namesOf(id, document, text)
-  if (mayHideNames(text)) return NOT_KEPT
+  if (names.length > MAX_NAMES || mayHideNames(text)) return NOT_KEPT
   return { names, key: `${architecture} ${release} ${shapeOf(names)}\n${withoutNames(text, names)}` }
 }
 
