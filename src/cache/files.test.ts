@@ -13,6 +13,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,10 +36,10 @@ const read = (path: string): Uint8Array | undefined => readOwn(path, 1, 100)
 t.test('what is kept is read, and is ours alone', async (t) => {
   const directory = folder(t)
   const path = join(directory, 'a.image')
-  keepOwn(directory, path, BYTES)
+  keepOwn(directory, path, BYTES, 64)
   t.same(read(path), BYTES)
   t.equal(statSync(path).mode & 0o7777, 0o600)
-  keepOwn(directory, path, BYTES.slice(1))
+  keepOwn(directory, path, BYTES.slice(1), 64)
   t.same(read(path), BYTES.slice(1), 'in place of another one')
   t.same(readdirSync(directory), ['a.image'])
   t.equal(readOwn(path, 4, 100), undefined, 'shorter than it can be')
@@ -111,7 +112,7 @@ t.test('nothing is written through a symlink in the place of the temporary file'
   const victim = join(directory, 'victim')
   writeFileSync(victim, 'whole')
   symlinkSync(victim, `${path}.${process.pid}`)
-  t.throws(() => keepOwn(directory, path, BYTES), { code: 'ELOOP' })
+  t.throws(() => keepOwn(directory, path, BYTES, 64), { code: 'ELOOP' })
   t.equal(readFileSync(victim, 'utf8'), 'whole')
 })
 
@@ -121,7 +122,7 @@ t.test('a symlink in the place of the file is replaced, and what it leads to is 
   const victim = join(directory, 'victim')
   writeFileSync(victim, 'whole')
   symlinkSync(victim, path)
-  keepOwn(directory, path, BYTES)
+  keepOwn(directory, path, BYTES, 64)
   t.equal(readFileSync(victim, 'utf8'), 'whole')
   t.same(read(path), BYTES)
 })
@@ -130,20 +131,22 @@ t.test('what cannot be written leaves nothing behind', async (t) => {
   const directory = folder(t)
   const path = join(directory, 'a.image')
   mkdirSync(path)
-  t.throws(() => keepOwn(directory, path, BYTES), { code: 'EISDIR' })
+  t.throws(() => keepOwn(directory, path, BYTES, 64), { code: 'EISDIR' })
   t.same(readdirSync(directory), ['a.image'])
 })
 
-t.test('a cache that has grown too large loses all of that kind, and what killed writers have left of it', async (t) => {
+t.test('a cache that has grown too large loses the older half of that kind, and what killed writers have left of it', async (t) => {
   const directory = folder(t)
   writeFileSync(join(directory, 'a.seccomp'), '')
-  writeFileSync(join(directory, 'half.image.4711'), '')
-  const counts: number[] = []
-  for (let i = 0; i < 200; i++) {
-    keepOwn(directory, join(directory, `${i}.image`), BYTES)
-    counts.push(readdirSync(directory).length)
-    if (counts.length > 1 && counts.at(-1)! < counts.at(-2)!) break
+  const left = join(directory, 'half.image.4711')
+  writeFileSync(left, '')
+  for (let i = 0; i < 7; i++) {
+    const path = join(directory, `${i}.image`)
+    keepOwn(directory, path, BYTES, 8)
+    utimesSync(path, i, i + 10)
   }
-  t.same(readdirSync(directory).sort(), [`${counts.length - 1}.image`, 'a.seccomp'])
-  t.ok(counts.length < 100)
+  utimesSync(left, 1, 1)
+  t.equal(readdirSync(directory).length, 9)
+  keepOwn(directory, join(directory, 'new.image'), BYTES, 8)
+  t.same(readdirSync(directory).sort(), ['3.image', '4.image', '5.image', '6.image', 'a.seccomp', 'new.image'])
 })
