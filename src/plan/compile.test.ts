@@ -71,6 +71,21 @@ t.test("an ordinary user's init with other ids stays dumpable, where nobody but 
   t.notMatch(calls(1000, { path: '/proc/7/ns/pid' }), dumpable, 'others see it')
 })
 
+t.test('so does one whose root is a subordinate id, before hooks and exec join it', async (t) => {
+  const { config, facts } = examples.rootless!
+  const calls = (hostID: number, user: { path?: string } = {}): string => {
+    const namespaces = config.linux!.namespaces!.map((each) => (each.type === 'user' ? { ...each, ...user } : each))
+    const maps = user.path === undefined ? [{ containerID: 0, hostID, size: 1 }] : []
+    const own = { ...config, linux: { ...config.linux, namespaces, uidMappings: maps, gidMappings: maps } }
+    return formatPlan(compile(own, exampleFacts('x64', { ...facts, euid: 1000, egid: 1000 }), exampleOptions()))
+  }
+  const dumpable = /prctl\(PR_SET_DUMPABLE, 1/
+  t.notMatch(calls(1000), dumpable, 'root is the user')
+  const another = calls(100_000)
+  t.ok(another.search(/setresuid\(0, 0, 0\)/) < another.search(dumpable) && another.search(dumpable) < another.search(/clone\(|clone3\(/))
+  t.notMatch(calls(100_000, { path: '/proc/7/ns/user' }), dumpable, 'others are in the namespace')
+})
+
 t.test('without a user namespace an ordinary user is told to add one', async (t) => {
   const { config, facts } = examples.rootless!
   const namespaces = config.linux!.namespaces!.filter(({ type }) => type !== 'user')

@@ -13,6 +13,7 @@ import {
 } from '../../abi/sched.ts'
 import { signalNumbers } from '../../abi/signals.ts'
 import { annotatedOffsets, TIMENS_OFFSET } from '../../config/annotations.ts'
+import type { IdMapping } from '../../config/types.ts'
 import { cgroupRefusals, namespaceRefusals } from '../../errors/wording.plan.ts'
 import { clones, type Input, isNew, isOwn, JOIN_ORDER, namespacePointer, newNamespaceFlags, type Pass } from '../input.ts'
 import { encodeNotice } from '../protocol.ts'
@@ -214,14 +215,28 @@ export const cgroupNamespace: Pass = (input) =>
  * Init can be neither traced nor read through /proc from now until execve (CVE-2016-9962). An unprivileged runtime must still read it, which it may
  * where nobody but the runtime's own user can see it.
  */
-export const undumpable: Pass = (input) =>
-  mustBeRead(input) ? [] : [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
+export const undumpable: Pass = (input) => {
+  if (!mustBeRead(input)) return [{ call: 'prctl', args: [PR_SET_DUMPABLE, 0, 0, 0, 0], pointer: '', says: 'become undumpable' }]
+  return becameAnother(input) ? [stayDumpable] : []
+}
 
 const mustBeRead = (input: Input): boolean => input.facts.rootless && !(isOwn(input, 'pid') && !isNew(input, 'pid'))
+
+const stayDumpable: Step = { call: 'prctl', args: [PR_SET_DUMPABLE, 1, 0, 0, 0], pointer: '', says: 'stay dumpable' }
+
+/**
+ * True when root of the new user namespace is one of the user's subordinate ids: becoming it has made the process undumpable, too, and hooks could
+ * not join it. In a namespace that is joined there are others, who might look.
+ */
+function becameAnother(input: Input): boolean {
+  const { uidMappings = [], gidMappings = [] } = input.config.linux ?? {}
+  const isRoot = (maps: readonly IdMapping[], id: number): boolean =>
+    maps.some(({ containerID, hostID }) => containerID === 0 && hostID === id)
+  return isNew(input, 'user') && !(isRoot(uidMappings, input.facts.euid) && isRoot(gidMappings, input.facts.egid))
+}
 
 /** Another uid or gid has made it undumpable (prctl(2)): hooks and `exec` could not join it before `start`. */
 export const staysDumpable: Pass = (input) => {
   const { uid = 0, gid = 0 } = input.config.process?.user ?? {}
-  if (!mustBeRead(input) || (uid === 0 && gid === 0)) return []
-  return [{ call: 'prctl', args: [PR_SET_DUMPABLE, 1, 0, 0, 0], pointer: '', says: 'stay dumpable' }]
+  return mustBeRead(input) && (uid !== 0 || gid !== 0) ? [stayDumpable] : []
 }
