@@ -38,6 +38,13 @@ t.test('a mistake is told on both outputs, and in the log', async (t) => {
   t.same(tsrun(['foo']), { status: 3, stdout: '', stderr: "tsrun: No help topic for 'foo'\nhint: show all commands with: tsrun help\n" })
 })
 
+t.test('an engine that nobody knows is a mistake', async (t) => {
+  for (const engine of ['crio', 'toString']) {
+    const { status, stderr } = tsrun(['install', '--engine', engine, '--path', '/usr/bin/tsrun', '--dry-run'])
+    t.same({ status, stderr }, { status: 1, stderr: `tsrun: unknown engine "${engine}"\nhint: one of podman, containerd and docker\n` })
+  }
+})
+
 t.test('wrong global options are refused', async (t) => {
   t.match(tsrun(['--log', '/nonexistent/log', 'list']), {
     status: 1,

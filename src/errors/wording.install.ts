@@ -32,6 +32,8 @@ export const noExecutable = (): TsrunError =>
 
 export const relativeExecutable = (path: string): TsrunError => new TsrunError('usage', `--path ${JSON.stringify(path)} is not absolute`)
 export const engineNeeded = (): TsrunError => new TsrunError('usage', '--engine is needed: podman, containerd or docker')
+export const unknownEngine = (name: string): TsrunError =>
+  new TsrunError('usage', `unknown engine ${JSON.stringify(name)}`, { hint: 'one of podman, containerd and docker' })
 
 /** What is told on standard output. */
 export const said = {

@@ -2,13 +2,12 @@
 import { basename, isAbsolute, resolve } from 'node:path'
 import { type EngineName, engineFiles } from '../../engines/files.ts'
 import { type Change, perform, planInstall, planUninstall } from '../../engines/install.ts'
-import { engineNeeded, noExecutable, relativeExecutable, said } from '../../errors/wording.install.ts'
+import { engineNeeded, noExecutable, relativeExecutable, said, unknownEngine } from '../../errors/wording.install.ts'
 import type { Main } from '../commands.ts'
 import { print } from '../print.ts'
 
 export const main: Main<'install'> = async ({ flags }) => {
-  if (flags.engine === undefined) throw engineNeeded()
-  const engine = flags.engine as EngineName
+  const engine = engineOf(flags.engine)
   const installation = { engine, executable: executableOf(flags.path), directory: resolve(flags.etc) }
   const change = flags.uninstall ? planUninstall(installation) : planInstall(installation)
   if (flags['dry-run']) print(wouldDo(change))
@@ -17,6 +16,12 @@ export const main: Main<'install'> = async ({ flags }) => {
     print(`${hasDone(change)}${change.unchanged ? '' : `${engineFiles[engine].afterwards}\n`}`)
   }
   return 0
+}
+
+function engineOf(name: string | undefined): EngineName {
+  if (name === undefined) throw engineNeeded()
+  if (!Object.hasOwn(engineFiles, name)) throw unknownEngine(name)
+  return name as EngineName
 }
 
 /** The running executable; under Node that is Node. */
