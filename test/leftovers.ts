@@ -123,8 +123,8 @@ const describe = (pid: number): string => {
 
 /** Files that a runtime could have unpacked or forgotten where everybody looks. */
 const SHARED_DIRECTORIES = ['/tmp', '/var/tmp', '/dev/shm', '/run'] as const
-/** It stays when it is empty. */
-const DEFAULT_ROOT = '/run/tsrun'
+/** The default root stays when it is empty, and what is beside it is a cache. */
+const STAY: readonly string[] = ['/run/tsrun', '/run/tsrun.cache']
 const OURS = /tsrun(?!-test-)|koffi|^\.?bun|\.node$/
 
 /** Everything there is now. */
@@ -139,7 +139,7 @@ export function snapshot(scope: Scope): Snapshot {
     ...scope.roots.flatMap((root) => list(root).map((name) => `state ${join(root, name)}`)),
     ...SHARED_DIRECTORIES.flatMap((directory) =>
       list(directory)
-        .filter((name) => OURS.test(name) && join(directory, name) !== DEFAULT_ROOT)
+        .filter((name) => OURS.test(name) && !STAY.includes(join(directory, name)))
         .map((name) => `file ${join(directory, name)}`)
     )
   ])

@@ -85,9 +85,10 @@ export const files: readonly Entry[] = [
   ['/run/tsrun/ID/state.json', 'What is known of a container, for tsrun itself; use "tsrun state".'],
   ['/run/tsrun/ID/config.json', 'Its configuration as it was at create.'],
   [
-    '/var/cache/tsrun',
-    'Compiled seccomp filters, and programs of containers with their configurations, which only root can read; $XDG_RUNTIME_DIR/tsrun.cache of others. May be removed at any time.'
+    '/run/tsrun.cache',
+    'Compiled programs of containers, with their environment; $XDG_RUNTIME_DIR/tsrun.cache of others. May be removed at any time.'
   ],
+  ['/var/cache/tsrun', 'Compiled seccomp filters; $XDG_RUNTIME_DIR/tsrun.cache of others. May be removed at any time.'],
   ['/etc/subuid, /etc/subgid', 'Ranges of ids that an ordinary user may map (subuid(5)).']
 ]
 

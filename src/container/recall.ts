@@ -11,7 +11,7 @@ import { significant } from '../template/significant.ts'
 import { configText } from './bundle.ts'
 import type { Compiled } from './compiled.ts'
 import { compiledFilter } from './facts.ts'
-import { cacheDirectory } from './root.ts'
+import { programDirectory } from './root.ts'
 import type { CreateOptions } from './types.ts'
 
 type Filter = HostFacts['seccomp']
@@ -41,7 +41,7 @@ const MAX_NAMES = 64
  */
 export async function draftOf(read: ReadConfig, { id, log }: CreateOptions, release: PlanOptions['release']): Promise<Draft> {
   const { names, key } = read.text.length > MAX_TEXT ? NOT_KEPT : keyOf(id, read, release)
-  const directory = cacheDirectory()
+  const directory = programDirectory()
   const template = key === undefined ? undefined : recall(key, directory)
   const checked = template === undefined ? (await import('./load.ts')).checkBundle(read, log) : undefined
   const config = checked?.config ?? (read.document as Config)

@@ -57,6 +57,13 @@ export function cacheDirectory(): string | undefined {
   return `${process.env.XDG_RUNTIME_DIR}/tsrun.cache`
 }
 
+/**
+ * Where compiled programs are kept, beside the state, which is in memory: they hold the environment of processes, and what is secret there must
+ * not stay on a disk when the container is gone. Undefined when the user has no such place.
+ */
+export const programDirectory = (): string | undefined =>
+  euid() === 0 || usesRuntimeDirectory() ? `${rootDirectory({}).path}.cache` : undefined
+
 function usesRuntimeDirectory(): boolean {
   if (!process.env.XDG_RUNTIME_DIR) return false
   return euid() !== 0 || (process.env.USER !== 'root' && inUserNamespace())

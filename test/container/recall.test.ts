@@ -24,7 +24,7 @@ const skip = unable || (!tsrunPath().endsWith('/dist/tsrun') && 'needs dist/tsru
 const skipUnlessRoot = skip || asRoot
 
 /** Where root's runtime keeps them. */
-const ROOTS = '/var/cache/tsrun'
+const ROOTS = '/run/tsrun.cache'
 
 /** A cache of a test's own: root's is mounted in its place, where nobody else sees it. */
 class Cache {

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -8,6 +9,8 @@ import { consoleSocket, takeConsole } from '../console.ts'
 import { needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 
 const forHostProcesses = needs({ containers: true, host: { CAP_SYS_ADMIN: "a proc of the host's processes" } })
+
+const forTheCache = needs({ containers: true, root: 'to read the cache' })
 
 const shell = (script: string) => ({ process: { args: ['/bin/sh', '-c', script] } })
 
@@ -31,6 +34,19 @@ t.test('standard streams are passed through', { skip: unable }, async (t) => {
   const bundle = box.bundle(shell('cat; echo error >&2'))
   const { status, stdout, stderr } = box.tsrunWith({ input: 'input\n' }, 'run', '--bundle', bundle, box.id())
   t.match({ status, stdout, stderr }, { status: 0, stdout: 'input\n', stderr: 'error\n' })
+})
+
+t.test('what was in the environment of a container that is gone lies on no disk', { skip: forTheCache }, async (t) => {
+  using box = sandbox(t)
+  const secret = randomUUID()
+  const bundle = box.bundle({ process: { args: ['/bin/true'], env: [`SECRET=${secret}`] } })
+  t.equal(box.tsrun('run', '--bundle', bundle, box.id()).status, 0)
+  const cache = '/var/cache/tsrun'
+  const files = existsSync(cache) ? readdirSync(cache).map((name) => join(cache, name)) : []
+  t.same(
+    files.filter((file) => existsSync(file) && readFileSync(file, 'latin1').includes(secret)),
+    []
+  )
 })
 
 t.test('in the background it returns at once, and the container stays', { skip: unable }, async (t) => {
