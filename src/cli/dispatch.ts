@@ -1,6 +1,6 @@
 /** Follows a command line: reads it, runs the command, reports its failure. */
 import type { LogLevel, RuntimeOptions } from '../container/types.ts'
-import { invalidRootless, usageError } from '../errors/wording.cli.ts'
+import { invalidCgroupManager, invalidRootless, usageError } from '../errors/wording.cli.ts'
 import { commands } from './commands.ts'
 import { checkDirectory } from './directory.ts'
 import { read, readBoolean } from './fast.ts'
@@ -66,10 +66,14 @@ function logOf(given: Globals): Log {
   }
 }
 
+const CGROUP_MANAGERS: readonly string[] = ['cgroupfs', 'systemd', 'disabled']
+
 function runtimeOptions(given: Globals, log: Log): RuntimeOptions {
+  const manager = given['cgroup-manager']
+  if (!CGROUP_MANAGERS.includes(manager)) throw invalidCgroupManager(manager)
   return {
-    systemdCgroup: given['systemd-cgroup'] || given['cgroup-manager'] === 'systemd',
-    ...(given['cgroup-manager'] === 'disabled' ? { noCgroup: true } : {}),
+    systemdCgroup: given['systemd-cgroup'] || manager === 'systemd',
+    ...(manager === 'disabled' ? { noCgroup: true } : {}),
     rootless: rootless(given.rootless),
     ...(given.root === undefined ? {} : { root: given.root }),
     log: (level: LogLevel, message, fields) => log.line(level, message, fields)

@@ -52,6 +52,7 @@ t.test('wrong global options are refused', async (t) => {
   })
   t.match(tsrun(['--log-format', 'yaml', 'list']), { status: 1, stderr: /^tsrun: invalid log-format: yaml\n/ })
   t.match(tsrun(['--rootless', 'maybe', 'list']), { status: 1, stderr: /^tsrun: invalid value "maybe" for --rootless/ })
+  t.match(tsrun(['--cgroup-manager', 'Systemd', 'list']), { status: 1, stderr: /^tsrun: invalid value "Systemd" for --cgroup-manager/ })
   for (const root of ['', '/'])
     t.match(tsrun([`--root=${root}`, 'list']), { status: 1, stderr: 'Option --root argument should not be set to /' })
 })

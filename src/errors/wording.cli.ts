@@ -48,6 +48,9 @@ export const fileError = (action: string, error: unknown): TsrunError => {
 export const needsWorkingDirectory = (what: string): TsrunError =>
   new TsrunError('usage', `cannot find ${what}: the working directory does not exist any more`, { hint: 'give an absolute path' })
 
+export const invalidCgroupManager = (value: string): TsrunError =>
+  new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --cgroup-manager: must be cgroupfs, systemd or disabled`)
+
 export const invalidRootless = (value: string): TsrunError =>
   new TsrunError('usage', `invalid value ${JSON.stringify(value)} for --rootless: must be auto, true or false`)
 
