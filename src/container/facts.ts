@@ -125,7 +125,7 @@ function rootfsPath(bundle: string, config: Config): string {
   const path = rootfsOf(bundle, config)
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined) throw invalidRootfs(path, 'no such file or directory')
-  if (stat.isSymbolicLink()) throw invalidRootfs(path, 'it is a symlink')
+  if (stat.isSymbolicLink()) throw invalidRootfs(path, 'it is a symlink', true)
   if (!stat.isDirectory()) throw invalidRootfs(path, 'it is not a directory')
   return realpathSync.native(path)
 }

@@ -121,11 +121,16 @@ export const errnoNameOf = (cause: unknown): string | undefined => {
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
-export const invalidRootfs = (path: string, why: string): TsrunError =>
-  new TsrunError('config', `invalid rootfs: not an absolute path, or a symlink: ${JSON.stringify(path)}: ${why} [/root/path]`, {
-    pointer: '/root/path',
-    problems: [{ pointer: '/root/path', message: `${JSON.stringify(path)}: ${why}` }]
-  })
+/** For a symlink runc's sentence goes on as "not an absolute path, or a symlink". */
+export const invalidRootfs = (path: string, why: string, isSymlink = false): TsrunError =>
+  new TsrunError(
+    'config',
+    `invalid rootfs: ${isSymlink ? 'not an absolute path, or a symlink: ' : ''}${JSON.stringify(path)}: ${why} [/root/path]`,
+    {
+      pointer: '/root/path',
+      problems: [{ pointer: '/root/path', message: `${JSON.stringify(path)}: ${why}` }]
+    }
+  )
 
 export const missingSource = (path: string, index: number, reason: string): TsrunError =>
   new TsrunError('config', `cannot bind mount ${JSON.stringify(path)}: ${reason} [/mounts/${index}/source]`, {

@@ -125,7 +125,7 @@ t.test('what is wrong with a bundle', { skip: unable }, async (t) => {
   t.match(await code({}, (bundle) => writeFileSync(join(bundle, 'config.json'), '{')), { code: 'config', left: [] })
   t.match(await code({ root: { path: 'nothing' } }), {
     code: 'config',
-    message: /^invalid rootfs: .*no such file or directory \[\/root\/path\]$/,
+    message: /^invalid rootfs: "[^:]*": no such file or directory \[\/root\/path\]$/,
     left: []
   })
   const link = (bundle: string): void => symlinkSync('rootfs', join(bundle, 'link'))
