@@ -403,7 +403,7 @@ t.test('a directory that is not safe is not used', { skip }, async (t) => {
 const unwritable: Readonly<Record<string, string>> = {
   'read-only': `mount -o remount,bind,ro ${ROOTS}`,
   full: `mount -t tmpfs -o size=4k,mode=700 tmpfs ${ROOTS}`,
-  'not a directory': `umount ${ROOTS}; mount -t tmpfs tmpfs /var/cache; touch ${ROOTS}`
+  'not a directory': `umount ${ROOTS}; mount -t tmpfs tmpfs /run; touch ${ROOTS}`
 }
 
 for (const [title, shell] of Object.entries(unwritable))
