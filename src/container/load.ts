@@ -22,13 +22,12 @@ export function loadBundle(options: Pick<CreateOptions, 'config' | 'configFile' 
 
 /**
  * Checks a configuration, and logs what is odd in it.
- * @returns it, and whether there was anything to log
+ * @returns it, and whether there is anything to log
  * @throws TsrunError `config`, `unsupported`
  */
 export function checkBundle(read: ReadConfig, log: CreateOptions['log']): { readonly config: Config; readonly isOdd: boolean } {
   const config = acceptConfig(read)
-  if (log === undefined) return { config, isOdd: true }
   const found = warnings(config)
-  for (const { pointer, message } of found) log('warning', `${message} [${pointer}]`)
+  for (const { pointer, message } of found) log?.('warning', `${message} [${pointer}]`)
   return { config, isOdd: found.length > 0 }
 }

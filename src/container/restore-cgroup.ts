@@ -1,5 +1,5 @@
 /** The cgroup of a container that is restored: CRIU itself is put into it, so that what it starts is there whether it manages cgroups or not. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CgroupLocation, killAll } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
@@ -30,9 +30,10 @@ export function restoredCgroup(
   mode: CriuSettings['manageCgroupsMode'],
   work: Work
 ): RestoredCgroup {
+  // Before it is made: the limits of one that is there are somebody else's.
+  const existing = mode === 'strict' ? Object.values(located.paths).find((path) => existsSync(path)) : undefined
+  if (existing !== undefined) throw cgroupIsThere(existing)
   const cgroup = driver.make(located, withoutPids(config))
-  const [existing] = cgroup.location.existing ?? []
-  if (mode === 'strict' && existing !== undefined) throw cgroupIsThere(existing)
   // Before the cgroup is removed, CRIU and what it has started are killed.
   work.undo.add('kill what was restored', () => {
     if (cgroup.admission?.isOurs() !== false) killAll(cgroup.location, SIGKILL)

@@ -99,8 +99,9 @@ function fromMemory(embedded: string): Koffi {
 
 /** A file with this content; the caller closes it. It is opened anew, so that nobody holds it for writing. */
 function unnamedFile(directory: string, content: Uint8Array): number {
-  const { O_DIRECTORY, O_RDWR, O_RDONLY } = constants
-  const writable = openSync(directory, O_TMPFILE_BIT | O_DIRECTORY | O_RDWR, 0o400)
+  const { O_DIRECTORY, O_RDWR, O_RDONLY, O_EXCL } = constants
+  // O_EXCL: it can never be given a name (open(2)).
+  const writable = openSync(directory, O_TMPFILE_BIT | O_DIRECTORY | O_RDWR | O_EXCL, 0o400)
   try {
     for (let written = 0; written < content.length; ) written += writeSync(writable, content, written)
     return openSync(`/proc/self/fd/${writable}`, O_RDONLY)
