@@ -106,7 +106,8 @@ function life({ path, name }: Runtime, { directory, bundle }: Bench, samples: Sa
 
 function writeNewConfig({ bundle, changing }: Bench): void {
   const root = { ...DEFAULT_CONFIG.root, path: join(bundle, 'rootfs') }
-  const config = { ...DEFAULT_CONFIG, root, annotations: { 'bench.number': String(++ids) } }
+  const process = { ...DEFAULT_CONFIG.process, env: [...(DEFAULT_CONFIG.process?.env ?? []), `NUMBER=${++ids}`] }
+  const config = { ...DEFAULT_CONFIG, root, process }
   writeFileSync(join(changing, 'config.json'), JSON.stringify(config))
 }
 
