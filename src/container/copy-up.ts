@@ -15,7 +15,7 @@ import { decodeReply, encodeRequest, REPLY_SIZE, type Reply, type RequestArgumen
 import { encodeDevice } from '../plan/passes/devices.ts'
 import { decodeMessage } from '../plan/protocol.ts'
 import type { Interrupt } from './interrupt.ts'
-import { untilReadable } from './protocol.ts'
+import { isGone, untilReadable } from './protocol.ts'
 
 /** What is to be copied up, and over which connection. */
 export interface CopyUp {
@@ -186,7 +186,7 @@ function send(sync: number, request: Uint8Array): void {
     writeAll(sync, request)
   } catch (cause) {
     // Why it has ended, if it has said so, can still be read.
-    if (errnoNameOf(cause) !== 'EPIPE') throw cause
+    if (!isGone(cause)) throw cause
   }
 }
 

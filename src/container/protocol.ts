@@ -45,12 +45,15 @@ export async function converse(sync: number, handlers: Handlers, clones: boolean
   }
 }
 
+/** Whether a write has failed since the peer is gone: with EPIPE, or once with ECONNRESET when it has left something unread. */
+export const isGone = (cause: unknown): boolean => ['EPIPE', 'ECONNRESET'].includes(errnoNameOf(cause) ?? '')
+
 /** Lets the program go on. One that has died in the meantime is noticed at the next read. */
 export function answer(sync: number): void {
   try {
     writeAll(sync, GO)
   } catch (cause) {
-    if (errnoNameOf(cause) !== 'EPIPE') throw cause
+    if (!isGone(cause)) throw cause
   }
 }
 
