@@ -65,5 +65,11 @@ export function asUser(box: Sandbox, change: (config: Config) => Config = (confi
 /** Starts or stops his systemd. */
 export async function linger(on: boolean): Promise<void> {
   run('loginctl', on ? 'enable-linger' : 'disable-linger', 'user')
-  for (let tries = 0; tries < 200 && existsSync(`${RUNTIME}/bus`) !== on; tries++) await new Promise((resolve) => setTimeout(resolve, 100))
+  // Its bus is there a moment before its systemd answers on it.
+  const answers = (): boolean =>
+    spawnSync('env', [`XDG_RUNTIME_DIR=${RUNTIME}`, ...AS_USER, 'systemctl', '--user', 'show', '--property=Version'], { timeout: 60_000 })
+      .status === 0
+  const isThere = (): boolean => existsSync(`${RUNTIME}/bus`)
+  for (let tries = 0; tries < 200 && (on ? !(isThere() && answers()) : isThere()); tries++)
+    await new Promise((resolve) => setTimeout(resolve, 100))
 }
