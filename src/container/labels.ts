@@ -14,6 +14,16 @@ export function checkLabels({ apparmorProfile, selinuxLabel }: Pick<Process, 'ap
   if (selinuxLabel && !isSelinuxEnabled()) throw noSelinux(selinuxLabel)
 }
 
+/** Whether AppArmor has a profile of this name; true when it does not tell, for only root of the host may read its list. */
+export function isProfileLoaded(name: string): boolean {
+  try {
+    const loaded = readFileSync('/sys/kernel/security/apparmor/profiles', 'utf8').split('\n')
+    return name === 'unconfined' || loaded.some((line) => line.startsWith(`${name} (`))
+  } catch {
+    return true
+  }
+}
+
 function isAppArmorEnabled(): boolean {
   try {
     return readFileSync('/sys/module/apparmor/parameters/enabled', 'latin1').startsWith('Y')

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { checkSettings } from '../criu/options.ts'
-import { badLsmProfile, noImages, onlyRoot } from '../errors/wording.criu.ts'
+import { badLsmProfile, noImages, noLsmProfile, onlyRoot } from '../errors/wording.criu.ts'
 import { reasonOf } from '../errors/wording.ts'
 import { own } from '../linux/fd.ts'
 import { setSubreaper } from '../linux/process.ts'
@@ -12,6 +12,7 @@ import { checkTerminal, connectConsole } from './console.ts'
 import { claimDirectory, firstRecord } from './construct.ts'
 import { readFacts } from './facts.ts'
 import { checkId } from './ids.ts'
+import { isProfileLoaded } from './labels.ts'
 import { loadBundle } from './load.ts'
 import { restoredCgroup } from './restore-cgroup.ts'
 import { type Restoring, restoreProcesses } from './restore-processes.ts'
@@ -89,5 +90,9 @@ function checkImages(path: string): void {
 }
 
 function checkLsmProfile(profile: string | undefined): void {
-  if (profile !== undefined && !/^(apparmor|selinux):./s.test(profile)) throw badLsmProfile(profile)
+  if (profile === undefined) return
+  const [, module, name] = /^(apparmor|selinux):(.+)/s.exec(profile) ?? []
+  if (name === undefined) throw badLsmProfile(profile)
+  // CRIU restores processes without any profile when it is not there.
+  if (module === 'apparmor' && !isProfileLoaded(name)) throw noLsmProfile(name)
 }

@@ -96,6 +96,9 @@ export const badPageServer = (value: string): TsrunError =>
 
 export const badStatusFd = (fd: number, why: string): TsrunError => new TsrunError('usage', `invalid --status-fd argument ${fd}: ${why}`)
 
+export const noLsmProfile = (name: string): TsrunError =>
+  new TsrunError('unsupported', `cannot restore under the AppArmor profile ${quoted(name)}: it is not loaded, which apparmor_parser does`)
+
 export const badLsmProfile = (value: string): TsrunError =>
   new TsrunError('usage', `invalid --lsm-profile: ${quoted(value)} is not apparmor:NAME or selinux:LABEL`)
 

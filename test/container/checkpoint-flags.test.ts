@@ -252,13 +252,19 @@ each(
     runtime.remove(container.id)
     must(t, container.restore('--lsm-profile', `apparmor:${restored}`), 'restore')
     t.match(profile(), restored)
-    runtime.remove(container.id)
-    runtime.remove(container.id)
-    const missing = container.restore('--lsm-profile', 'apparmor:no-such-profile')
-    t.not(missing.status, 0, 'a profile that is not loaded')
-    t.equal(runtime.pid(container.id), 0)
   },
   skipProfiles
+)
+
+t.test(
+  '--lsm-profile: a profile that is not loaded is refused, for CRIU would restore without any',
+  { skip: skip || skipProfiles },
+  async (t) => {
+    const box = sandbox(t)
+    const container = running(t, box, new Checkpointer(box, 'tsrun'), counting())
+    must(t, container.checkpoint(), 'checkpoint')
+    t.match(container.restore('--lsm-profile', 'apparmor:no-such-profile'), { status: 1, log: /"no-such-profile": it is not loaded/ })
+  }
 )
 
 each('--lsm-mount-context: without SELinux there are no contexts to replace', async (t, runtime, box) => {
