@@ -36,7 +36,10 @@ interface Finished {
   readonly timedOut: boolean
 }
 
-/** Runs a command with its output kept, no input, and everything that it started killed at a time-out. */
+/** How long a file that takes too long has to end its containers, which are in sessions of their own (test/harness.ts). */
+const GRACE_MS = 10_000
+
+/** Runs a command with its output kept, no input, and everything that it started ended at a time-out. */
 function run(command: string, args: readonly string[], timeoutMs: number): Promise<Finished> {
   const begun = performance.now()
   // A process group of its own, so that a time-out ends the containers' parents, too.
@@ -51,10 +54,14 @@ function run(command: string, args: readonly string[], timeoutMs: number): Promi
   let timedOut = false
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
-  const timer = setTimeout(() => {
+  let timer = setTimeout(() => {
     timedOut = true
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    signal('SIGTERM')
+    timer = setTimeout(signal, GRACE_MS, 'SIGKILL')
   }, timeoutMs)
+  const signal = (name: NodeJS.Signals): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, name)
+  }
   return new Promise((resolve) => {
     const finish = (status: number | null, signal: NodeJS.Signals | null): void => {
       clearTimeout(timer)

@@ -241,9 +241,22 @@ function removeCgroups(prefix: string): void {
   }
 }
 
-/** A sandbox that is removed when the test ends. */
+const open = new Set<Sandbox>()
+
+/** A sandbox that is removed when the test ends, and when its file is ended because it takes too long. */
 export function sandbox(t: Teardown): Sandbox {
+  if (open.size === 0) process.once('SIGTERM', removeAll)
   const box = new Sandbox()
-  t.teardown(() => box[Symbol.dispose]())
+  open.add(box)
+  t.teardown(() => {
+    box[Symbol.dispose]()
+    open.delete(box)
+    if (open.size === 0) process.removeListener('SIGTERM', removeAll)
+  })
   return box
+}
+
+function removeAll(): void {
+  for (const box of open) box[Symbol.dispose]()
+  process.exit(128 + SIGNALS.SIGTERM!)
 }

@@ -1,10 +1,10 @@
 /** What is left behind is seen, and nothing else is touched. */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
-import { needs, sandbox } from './harness.ts'
-import { added, mountPoints, processesOf } from './leftovers.ts'
+import { asRoot, needs, sandbox } from './harness.ts'
+import { added, cgroupsOf, mountPoints, processesOf } from './leftovers.ts'
 
 t.test('a leftover is seen, whatever it is', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   const box = sandbox(t)
@@ -34,4 +34,23 @@ t.test('a process that only mentions the sandbox is not taken for its own', asyn
   })
   t.notOk(processesOf({ directory: box.directory, prefix, roots: [] }).includes(child.pid ?? 0))
   child.kill('SIGKILL')
+})
+
+t.test('a file that is ended because it takes too long leaves no container', { skip: asRoot }, async (t) => {
+  const script = `
+    import { sandbox } from ${JSON.stringify(new URL('./harness.js', import.meta.url).href)}
+    import { create } from ${JSON.stringify(new URL('../src/index.js', import.meta.url).href)}
+    const box = sandbox({ teardown() {} })
+    const id = box.id()
+    const { pid } = await create({ root: box.root(), id, bundle: box.bundle() })
+    console.log(JSON.stringify({ directory: box.directory, id, pid }))
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const made = JSON.parse(String(await new Promise((resolve) => child.stdout.once('data', resolve)))) as Record<string, string>
+  t.ok(existsSync(`/proc/${made.pid}`) && existsSync(made.directory!), 'it is there')
+  child.kill('SIGTERM')
+  t.equal(await new Promise((resolve) => child.once('exit', resolve)), 143)
+  t.notOk(existsSync(made.directory!))
+  t.same(cgroupsOf(made.id!), [])
+  t.notOk(existsSync(`/proc/${made.pid}`))
 })
