@@ -12,7 +12,7 @@ import { assemble, bytesOf, type Program } from './assemble.ts'
 import { elfHeaders, PT_NOTE } from './elf.ts'
 import { BASE, CODE_OFFSET, PROGRAM_HEADER_SIZE } from './record.ts'
 import { addEntryStub, readStubValue, type StubValue } from './stub.ts'
-import { ADDED_VARIABLES, ENGINE_VARIABLES } from './stub-variables.ts'
+import { ADDED_VARIABLES, ENGINE_VARIABLES, HUGE_PAGES, SLOW_FAULT_NS } from './stub-variables.ts'
 import * as x64 from './x64.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'stub-'))
@@ -133,7 +133,20 @@ const CHANGES: readonly (readonly [string, Omit<StubValue, 'present'>])[] = [
 ]
 
 /** What the stub empties, and what only looks like it. */
-const VARIABLES = ['BUN_=', 'BUN_BE_BUN=1', 'NODE_CHANNEL_FD=3', 'JSC_x=', 'WTF_x=', 'SIMDUTF_=', 'B=', 'ABUN_=1', 'bun_=1', 'BUNNY=1']
+const VARIABLES = [
+  'MIMALLOC_=',
+  'mimalloc_=',
+  'BUN_=',
+  'BUN_BE_BUN=1',
+  'NODE_CHANNEL_FD=3',
+  'JSC_x=',
+  'WTF_x=',
+  'SIMDUTF_=',
+  'B=',
+  'ABUN_=1',
+  'bun_=1',
+  'BUNNY=1'
+]
 
 for (const arch of ['x64', 'arm64'] as const)
   t.test(`a program for ${arch} finds what its caller had`, { skip: cannotRun(arch) }, async (t) => {
@@ -169,10 +182,12 @@ for (const arch of ['x64', 'arm64'] as const)
       const envp = 8 * (args.length + 3)
       t.equal(after.readBigUInt64LE(0), BigInt(args.length + 1), 'argc')
       for (let at = 8; at < envp; at += 8) t.equal(after.readBigUInt64LE(at) === 0n, at === envp - 8, 'argv, and its end')
-      t.ok(after.readBigUInt64LE(envp) < after.readBigUInt64LE(envp + 8), 'two more variables')
-      t.ok(after.readBigUInt64LE(envp + 8) < BigInt(BASE + 0x100_0000), 'in the stub')
-      t.not(after.readBigUInt64LE(envp + 16), 0n)
-      t.equal(after.readBigUInt64LE(envp + 32), 0n, 'those of the caller, and the end')
+      const added = ADDED_VARIABLES.length + (arch === 'x64' ? 2 : 0)
+      const pointers = Array.from({ length: added + 3 }, (_, i) => after.readBigUInt64LE(envp + 8 * i))
+      t.ok(pointers[0]! < pointers[1]!, 'two more variables')
+      for (const pointer of pointers.slice(0, added)) t.ok(pointer < BigInt(BASE + 0x100_0000), 'in the stub')
+      t.ok(pointers[added]! > BigInt(BASE + 0x100_0000), 'those of the caller')
+      t.equal(pointers[added + 2], 0n, 'and the end')
       t.same(after.subarray(DUMP_SIZE, DUMP_SIZE + 8), before.subarray(DUMP_SIZE, DUMP_SIZE + 8), 'registers are as they were')
       t.equal(before.readBigUInt64LE(DUMP_SIZE + 8), 0n)
       t.not(after.readBigUInt64LE(DUMP_SIZE + 8), 0n, 'environ is set')
@@ -184,9 +199,24 @@ t.test('the engine that runs this test sees the variables', async (t) => {
   const path = join(directory, 'engine')
   writeFileSync(path, addEntryStub(readFileSync(process.execPath)), { mode: 0o755 })
   const script = 'console.log(JSON.stringify([process.env, process.argv.slice(1)]))'
-  const [env, args] = JSON.parse(runAfter(':', [path, '-e', script, 'a', 'b'], ['A=1']).toString())
-  t.same(env, { ...Object.fromEntries(ADDED_VARIABLES.map((variable) => variable.split('='))), A: '1' })
+  const [{ MIMALLOC_ALLOW_THP: _, ...env }, args] = JSON.parse(runAfter(':', [path, '-e', script, 'a', 'b'], ['A=1']).toString())
+  t.same(env, { ...valuesOf(ADDED_VARIABLES), A: '1' })
   t.same(args, ['a', 'b'])
+})
+
+const valuesOf = (variables: readonly string[]) => Object.fromEntries(variables.map((variable) => variable.split('=')))
+
+t.test('huge pages are asked for where page faults are slow', { skip: process.arch !== 'x64' && 'not on this architecture' }, async (t) => {
+  const path = join(directory, 'engine')
+  for (const [slow, threshold] of [
+    [true, 1],
+    [false, 1 << 27]
+  ] as const) {
+    writeFileSync(path, addEntryStub(readFileSync(process.execPath), threshold), { mode: 0o755 })
+    const env = JSON.parse(runAfter(':', [path, '-e', 'console.log(JSON.stringify(process.env))'], ['A=1']).toString())
+    t.same(env, { ...valuesOf([...ADDED_VARIABLES, ...(slow ? [HUGE_PAGES] : [])]), A: '1' }, `a threshold of ${threshold} ns`)
+  }
+  t.ok(SLOW_FAULT_NS > 1)
 })
 
 t.test('the engine that runs this test finds it through getauxval', async (t) => {

@@ -22,31 +22,40 @@ import { ELF_MAGIC, ET_DYN, ET_EXEC, MACHINE, PF_R, PF_X, PT_LOAD, PT_NOTE } fro
 import { ELF_HEADER_SIZE, PAGE_SIZE, PROGRAM_HEADER_SIZE } from './record.ts'
 import { program as arm64 } from './stub.arm64.ts'
 import { program as x64 } from './stub.x64.ts'
+import { SLOW_FAULT_NS } from './stub-variables.ts'
 
 export { readStubValue, type StubValue } from './stub-value.ts'
 
-const programs: Readonly<Record<Architecture, (adds: boolean) => Program>> = { x64, arm64 }
+const programs: Readonly<Record<Architecture, (adds: boolean, slowFaultNs: number) => Program>> = { x64, arm64 }
 
 /**
  * The stub for `arch` line by line, when it lies at `address` and goes on at `entry`.
  * @param environ where libc has its pointer to the environment; undefined: no variables are added
  */
-export const stubListing = (arch: Architecture, address: number, entry: number, environ: number | undefined): readonly Line[] =>
-  assemble(programs[arch](environ !== undefined), address, { entry, ...(environ === undefined ? {} : { environ }) })
+export const stubListing = (
+  arch: Architecture,
+  address: number,
+  entry: number,
+  environ: number | undefined,
+  slowFaultNs = SLOW_FAULT_NS
+): readonly Line[] =>
+  assemble(programs[arch](environ !== undefined, slowFaultNs), address, { entry, ...(environ === undefined ? {} : { environ }) })
 
 /**
  * A copy of the executable `elf` with the stub at its end and its entry pointing there. Nothing that was in the file moves.
  * The PT_NOTE header, which nothing needs at run time, becomes a PT_LOAD for the stub.
  *
  * Throws a RangeError when `elf` is no executable for x86-64 or arm64, or has no PT_NOTE (as when it has the stub already).
+ * @param slowFaultNs page faults that take longer are slow
  */
-export function addEntryStub(elf: Uint8Array): Uint8Array {
+export function addEntryStub(elf: Uint8Array, slowFaultNs = SLOW_FAULT_NS): Uint8Array {
   const source = new DataView(elf.buffer, elf.byteOffset, elf.byteLength)
   const arch = architectureOf(source)
   const headers = programHeaders(source)
   const address = align(Math.max(...headers.filter(isLoad).map(endOf)), PAGE_SIZE[arch])
   const offset = align(elf.length, PAGE_SIZE[arch])
-  const stub = bytesOf(stubListing(arch, address, Number(source.getBigUint64(24, true)), dynamicSymbol(elf, 'environ')))
+  const entry = Number(source.getBigUint64(24, true))
+  const stub = bytesOf(stubListing(arch, address, entry, dynamicSymbol(elf, 'environ'), slowFaultNs))
   const out = new Uint8Array(offset + stub.length)
   out.set(elf)
   out.set(stub, offset)

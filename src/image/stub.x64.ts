@@ -2,7 +2,7 @@
 import { syscallNumber } from '../abi/syscalls.ts'
 import { ascii, label, type Program } from './assemble.ts'
 import { LAST_SIGNAL, RLIMIT_NOFILE, SIG_IGN, StubBit } from './stub-value.ts'
-import { ADDED_VARIABLES, ENGINE_VARIABLES, wordOf } from './stub-variables.ts'
+import { ADDED_VARIABLES, ENGINE_VARIABLES, HUGE_PAGES, wordOf } from './stub-variables.ts'
 import {
   absolute,
   add,
@@ -18,6 +18,7 @@ import {
   mov,
   movImmediate,
   movzxByte,
+  neg,
   or,
   pop,
   push,
@@ -116,14 +117,43 @@ const environment: Program = [
   jmp('envp')
 ]
 
-/** What the variables take on the stack. */
-const ADDED_SIZE = 8 * ADDED_VARIABLES.length
+/** What the variables take on the stack, which is aligned to two words. */
+const ADDED_SIZE = 8 * (ADDED_VARIABLES.length + 2)
+
+const CLOCK_MONOTONIC = 1
+const PAGE = 4096
+/** Pages of the stack that nobody has used before: the dynamic linker needs some 20 KiB. */
+const FRESH_PAGES = [16, 17, 18, 19, 20, 21, 22, 23] as const
+
+/** rax: the nanoseconds of the second. Nothing below rsp is used. */
+const nanoseconds: Program = [
+  movImmediate('edi', CLOCK_MONOTONIC),
+  lea('rsi', at('rsp', -16)),
+  movImmediate('eax', syscallNumber('x64', 'clock_gettime')),
+  syscall,
+  load('rax', at('rsp', -8))
+]
+
+/** eax: the address of HUGE_PAGES when page faults are slow, and otherwise of a variable that is there already. A new second counts as fast. */
+const hugePages = (slowFaultNs: number): Program => [
+  ...nanoseconds,
+  mov('rdx', 'rax'),
+  ...FRESH_PAGES.map((page) => store(at('rsp', -page * PAGE), 'eax')),
+  ...nanoseconds,
+  neg('rdx'),
+  lea('rdx', indexed('rax', 'rdx', 1)),
+  movImmediate('eax', 'huge pages'),
+  cmpImmediate('rdx', slowFaultNs * FRESH_PAGES.length),
+  jcc('g', 'slow'),
+  movImmediate('eax', 'variable 0'),
+  label('slow')
+]
 
 /**
- * Moves argc, argv and its NULL down, so that there is room for two pointers before envp; libc's own pointer to envp is at `environ`.
+ * Moves argc, argv and its NULL down, so that there is room for the pointers before envp; libc's own pointer to envp is at `environ`.
  * rsp is where it will be in the end, but for the registers.
  */
-const added: Program = [
+const added = (slowFaultNs: number): Program => [
   lea('rbx', at('rsp', 8 * saved.length)),
   load('rcx', at('rbx', ADDED_SIZE)),
   add('rcx', 2),
@@ -134,14 +164,18 @@ const added: Program = [
   sub('rcx', 1),
   jcc('ne', 'argv'),
   store(absolute('environ'), 'rbx'),
+  ...hugePages(slowFaultNs),
+  store(at('rbx', ADDED_SIZE - 16), 'rax'),
+  store(at('rbx', ADDED_SIZE - 8), 'rax'),
   ...ADDED_VARIABLES.flatMap((_, i) => [movImmediate('eax', `variable ${i}`), store(at('rbx', 8 * i), 'rax')])
 ]
 
 /**
  * Ends with a jump to the label `entry`.
  * @param adds whether `environ` is known, so that variables can be added
+ * @param slowFaultNs page faults that take longer are slow; ns, at most 2^27
  */
-export const program = (adds: boolean): Program => [
+export const program = (adds: boolean, slowFaultNs: number): Program => [
   ...(adds ? [sub('rsp', ADDED_SIZE)] : []),
   ...saved.map(push),
   lea('rbx', at('rsp', 8 * saved.length + (adds ? ADDED_SIZE : 0))),
@@ -165,8 +199,9 @@ export const program = (adds: boolean): Program => [
 
   label('leave'),
   add('rsp', BUFFER_SIZE),
-  ...(adds ? added : []),
+  ...(adds ? added(slowFaultNs) : []),
   ...saved.toReversed().map(pop),
   jmp('entry'),
-  ...(adds ? ADDED_VARIABLES.flatMap((variable, i) => [label(`variable ${i}`), ascii(variable)]) : [])
+  ...(adds ? ADDED_VARIABLES.flatMap((variable, i) => [label(`variable ${i}`), ascii(variable)]) : []),
+  ...(adds ? [label('huge pages'), ascii(HUGE_PAGES)] : [])
 ]

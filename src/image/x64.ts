@@ -174,7 +174,7 @@ export const syscall: Instruction = fixed('syscall', 0x0f, 0x05)
 /** 0F 0B: raises SIGILL. */
 export const ud2: Instruction = fixed('ud2', 0x0f, 0x0b)
 
-const conditions = { e: 4, ne: 5, b: 2, ae: 3, a: 7, l: 12, ge: 13 } as const
+const conditions = { e: 4, ne: 5, b: 2, ae: 3, a: 7, l: 12, ge: 13, g: 15 } as const
 
 /** EB cb / E9 cd: the short form when the target is within reach. */
 export const jmp = (to: string): Instruction => ({
