@@ -122,8 +122,9 @@ const ADDED_SIZE = 8 * (ADDED_VARIABLES.length + 2)
 
 const CLOCK_MONOTONIC = 1
 const PAGE = 4096
-/** Pages of the stack that nobody has used before: the dynamic linker needs some 20 KiB. */
-const FRESH_PAGES = [16, 17, 18, 19, 20, 21, 22, 23] as const
+/** Of the stack, from where nobody has been before: the dynamic linker needs some 20 KiB. */
+const FRESH_PAGES = [0, 1, 2, 3, 4, 5, 6, 7] as const
+const FRESH_DEPTH = 24 * PAGE
 
 /** rax: the nanoseconds of the second. Nothing below rsp is used. */
 const nanoseconds: Program = [
@@ -138,7 +139,9 @@ const nanoseconds: Program = [
 const hugePages = (slowFaultNs: number): Program => [
   ...nanoseconds,
   mov('rdx', 'rax'),
-  ...FRESH_PAGES.map((page) => store(at('rsp', -page * PAGE), 'eax')),
+  sub('rsp', FRESH_DEPTH),
+  ...FRESH_PAGES.map((page) => store(at('rsp', page * PAGE), 'eax')),
+  add('rsp', FRESH_DEPTH),
   ...nanoseconds,
   neg('rdx'),
   lea('rdx', indexed('rax', 'rdx', 1)),
