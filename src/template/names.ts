@@ -78,5 +78,8 @@ export function fill(image: Uint8Array, places: readonly NamePlace[], names: rea
   for (const { at, name } of places) image.set(bytes[name]!, at)
 }
 
-/** True when JSON text may hold a name that is not seen in it: behind an escape, whose last letter may also seem to be a name's first. */
-export const mayHideNames = (text: string): boolean => /\\[ubf]/.test(text)
+/**
+ * True when JSON text may hold a name that is not seen in it: behind an escape, whose last letter may also seem to be a name's first.
+ * The engine's interpreter takes fifty times as long for a regular expression.
+ */
+export const mayHideNames = (text: string): boolean => text.includes('\\u') || text.includes('\\b') || text.includes('\\f')
