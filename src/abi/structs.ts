@@ -33,10 +33,10 @@ export interface PollFd {
 export function packPollFds(fds: readonly PollFd[]): Uint8Array {
   const bytes = new Uint8Array(8 * fds.length)
   const out = view(bytes)
-  fds.forEach(({ fd, events }, index) => {
+  for (const [index, { fd, events }] of fds.entries()) {
     out.setInt32(8 * index, fd, true)
     out.setInt16(8 * index + 4, events, true)
-  })
+  }
   return bytes
 }
 

@@ -82,8 +82,10 @@ export function splitOption(token: string): { name: string; value: string | unde
 }
 
 /** The option of this long or short name. */
-export const findFlag = (flags: readonly Flag[], name: string): Flag | undefined =>
-  flags.find((flag) => flag.name === name || flag.alias?.includes(name) === true)
+export function findFlag(flags: readonly Flag[], name: string): Flag | undefined {
+  for (const flag of flags) if (flag.name === name || flag.alias?.includes(name) === true) return flag
+  return undefined
+}
 
 type Writable = { -readonly [Name in keyof Values]: Values[Name] }
 

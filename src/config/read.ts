@@ -39,29 +39,30 @@ export function readConfig(bundle: string, file?: string): ReadConfig {
  * @throws TsrunError `bundle`, `config`
  */
 export function readText(file: string, bundle?: string): string {
+  let bytes: Uint8Array
   try {
-    const bytes = readBounded(file)
-    const text = bytes.toString('utf8')
-    // U+FFFD is what invalid bytes become; only a text that has it is worth a second look.
-    if (text.includes('\ufffd') && !isUtf8(bytes)) throw refusedConfig(file, 'config', [NOT_UTF8])
-    return withoutMark(text)
+    bytes = readBounded(file)
   } catch (cause) {
     throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
+  }
+  try {
+    // Without a byte order mark: that is no part of the text (RFC 8259, section 8.1).
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw refusedConfig(file, 'config', [NOT_UTF8])
   }
 }
 
 const NOT_UTF8: Problem = { pointer: '', message: 'must be UTF-8; it has other bytes' }
 
-const isUtf8 = (bytes: Buffer): boolean => Buffer.compare(Buffer.from(bytes.toString('utf8'), 'utf8'), bytes) === 0
-
 /** Whoever has written the bundle may exchange the file: for a FIFO that nobody writes to, or a file that has no end. */
-function readBounded(file: string): Buffer {
+function readBounded(file: string): Uint8Array {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
   try {
     const stat = fstatSync(fd)
     if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
     if (stat.size > MAX_SIZE) throw unreadable(file, `it has ${stat.size} bytes, and more than ${MAX_SIZE} are refused`)
-    const bytes = Buffer.allocUnsafe(stat.size)
+    const bytes = new Uint8Array(stat.size)
     let length = 0
     for (let read = -1; read !== 0 && length < stat.size; length += read) read = readSync(fd, bytes, length, stat.size - length, length)
     return bytes.subarray(0, length)
@@ -77,6 +78,3 @@ function missing(file: string, bundle: string | undefined, cause: unknown): Tsru
 }
 
 const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-
-/** A byte order mark is no part of the text (RFC 8259, section 8.1). */
-const withoutMark = (text: string): string => (text.startsWith('\ufeff') ? text.slice(1) : text)

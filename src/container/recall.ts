@@ -92,7 +92,7 @@ function jsonOf(document: unknown): string {
 function knownFilter({ seccomp }: Template): Filter {
   if (seccomp === undefined) return undefined
   const { flags, listener, library } = seccomp
-  const maker = { library, identity: Uint32Array.from(seccomp.identity) }
+  const maker = { library, identity: new Uint32Array(seccomp.identity) }
   return isUpToDate(maker) ? { filter: NOT_READ, flags, ...(listener === undefined ? {} : { listener }), maker } : undefined
 }
 

@@ -1,6 +1,6 @@
 /** Lays a plan out as an image; the format is specified in record.ts. */
 import { type ErrnoName, errnoNumber } from '../abi/errno.ts'
-import { type SyscallName, syscallNumbers } from '../abi/syscalls.ts'
+import { syscallNumber } from '../abi/syscalls.ts'
 import type { Arg, Inside, Plan, Step, Target } from '../plan/step.ts'
 import { elfHeaders } from './elf.ts'
 import { interpreter } from './generated.ts'
@@ -26,7 +26,6 @@ import {
  */
 interface Draft {
   readonly plan: Plan
-  readonly numbers: Readonly<Record<SyscallName, number>>
   readonly labels: ReadonlyMap<string, number>
   readonly layout: Layout
   readonly words: number[]
@@ -89,7 +88,6 @@ function writeWord(image: Uint8Array, at: number, word: number): void {
 
 const draftOf = (plan: Plan, textStart: number): Draft => ({
   plan,
-  numbers: syscallNumbers(plan.arch),
   labels: labelsOf(plan),
   layout: emptyLayout(textStart),
   words: [],
@@ -122,8 +120,7 @@ function labelsOf({ steps }: Plan): Map<string, number> {
 function writeRecord(draft: Draft, i: number): void {
   const { words, plan } = draft
   const step = plan.steps[i]!
-  const nr: number | undefined = step.call === 'compare' ? COMPARE : draft.numbers[step.call]
-  if (nr === undefined) throw new RangeError(`step ${i} calls ${step.call}, which is no system call`)
+  const nr = step.call === 'compare' ? COMPARE : syscallNumber(plan.arch, step.call)
   const start = words.length
   draft.starts[i] = start
   words[start] = 0

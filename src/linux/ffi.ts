@@ -2,7 +2,7 @@
  * The only file that calls native functions: system calls through syscall(2), and the few functions of libc that are no system calls.
  */
 import { errnoName, errnoText } from '../abi/errno.ts'
-import { type Architecture, type SyscallName, syscallNumbers } from '../abi/syscalls.ts'
+import { type Architecture, type SyscallName, syscallNumber } from '../abi/syscalls.ts'
 import { TsrunError } from '../errors/error.ts'
 import { type Koffi, loadAddon, type NativeFunction } from './addon.ts'
 
@@ -15,7 +15,6 @@ let raw: NativeFunction | undefined
 
 /** This machine's architecture; other values of process.arch have no table and fail at the first call. */
 export const architecture = process.arch as Architecture
-const numbers = syscallNumbers(architecture)
 
 function addon(): Koffi {
   koffi ??= loadAddon()
@@ -56,7 +55,7 @@ export function syscall(
 ): number {
   if (hasNul(a) || hasNul(b) || hasNul(c) || hasNul(d) || hasNul(e)) return -22
   raw ??= libc('syscall', 'long', 7)
-  const result = raw(numbers[name], a, b, c, d, e, f)
+  const result = raw(syscallNumber(architecture, name), a, b, c, d, e, f)
   return result === -1 ? -addon().errno() : Number(result)
 }
 
@@ -66,7 +65,7 @@ export function syscallAsync(name: SyscallName, ...args: readonly NativeArgument
   const { async } = raw
   const padded = [...args, ...new Array(6 - args.length).fill(0)]
   return new Promise((resolve, reject) => {
-    async(numbers[name], ...padded, (error: unknown, result: number | bigint) => {
+    async(syscallNumber(architecture, name), ...padded, (error: unknown, result: number | bigint) => {
       // koffi restores the call's own errno while this callback runs.
       if (error) reject(error)
       else resolve(result === -1 ? -addon().errno() : Number(result))

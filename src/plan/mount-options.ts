@@ -154,9 +154,7 @@ export function parseMountOptions(options: readonly string[] = []): MountOptions
     data: [],
     extensions: []
   }
-  options.forEach((option, index) => {
-    applyOption(draft, option, index)
-  })
+  for (const [index, option] of options.entries()) applyOption(draft, option, index)
   return {
     bind: draft.bind,
     remount: draft.remount,

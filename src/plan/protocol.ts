@@ -60,7 +60,6 @@ export function decodeMessage(message: Uint8Array): Message {
   const word = view.getUint32(0, true)
   const value = view.getUint32(4, true)
   if (word < NOTICE_BIT) return { kind: 'failed', step: word, errno: value }
-  const kind = (Object.keys(Notice) as NoticeName[]).find((name) => Notice[name] === word - NOTICE_BIT)
-  if (kind === undefined) throw new RangeError(`unknown notice ${word - NOTICE_BIT}`)
-  return { kind, value }
+  for (const kind of Object.keys(Notice) as NoticeName[]) if (Notice[kind] === word - NOTICE_BIT) return { kind, value }
+  throw new RangeError(`unknown notice ${word - NOTICE_BIT}`)
 }
