@@ -8,6 +8,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSy
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addEntryStub } from '../src/image/stub.ts'
+import { bundle } from './bundle.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -29,16 +30,17 @@ const NOTHING_FROM_THE_WORKING_DIRECTORY = [
  */
 const FAST_START = ['--bytecode', '--format=esm', '--splitting', '--compile-jit-policy=100000']
 
-build(resolve(root, option('--outdir') ?? 'dist'))
+await build(resolve(root, option('--outdir') ?? 'dist'))
 
-function build(outdir: string): void {
+async function build(outdir: string): Promise<void> {
   mkdirSync(outdir, { recursive: true })
   const work = mkdtempSync(join(outdir, '.build-'))
   try {
     const addon = join(work, 'koffi.node')
     copyFileSync(addonOfThisMachine(), addon)
     const executable = join(work, 'tsrun')
-    compile(addon, executable)
+    const entry = await bundle(resolve(option('--entry') ?? join(root, 'src/cli/main.ts')), join(work, 'bundle'))
+    compile(entry, addon, executable)
     writeFileSync(executable, addEntryStub(readFileSync(executable)))
     install(addon, join(outdir, 'koffi.node'), 0o644)
     install(executable, join(outdir, 'tsrun'), 0o755)
@@ -56,7 +58,7 @@ function install(from: string, to: string, mode: number): void {
   renameSync(from, to)
 }
 
-function compile(addon: string, outfile: string): void {
+function compile(entry: string, addon: string, outfile: string): void {
   const defines = {
     TSRUN_EMBEDDED_ADDON: EMBEDDED,
     TSRUN_VERSION: packageVersion(),
@@ -74,7 +76,7 @@ function compile(addon: string, outfile: string): void {
     addon,
     '--outfile',
     outfile,
-    resolve(option('--entry') ?? join(root, 'src/cli/main.ts'))
+    entry
   ])
 }
 
