@@ -128,7 +128,7 @@ const FILES: readonly RecipeFile[] = [
 /** Debian 13, with kernel 6.12, systemd 257, runc 1.1.15, crun 1.21, criu 4.1. */
 export const machine: Recipe = { suite: 'trixie', packages: PACKAGES, removed: REMOVED, files: FILES, finish: FINISH, diskMib: 2048 }
 
-/** Podman 5.4, containerd 1.7, Docker 26, and what they need for their networks. */
+/** Podman 5.4, containerd 1.7, Docker 26 with Compose 2.26, and what they need for their networks, and crun for checkpoints. */
 const ENGINES = [
   'podman',
   'conmon',
@@ -141,6 +141,8 @@ const ENGINES = [
   'containerd',
   'docker.io',
   'docker-cli',
+  'docker-compose',
+  'libcriu2',
   'socat'
 ] as const
 

@@ -7,8 +7,11 @@ const IDLE = `${B} sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'`
 const limit = (v1: string, v2: string): string => `sh -c 'cat /sys/fs/cgroup/${v1} 2>/dev/null || cat /sys/fs/cgroup/${v2}'`
 const SERVE = (text: string): string => `sh -c 'mkdir -p /www; echo ${text} >/www/index.html; exec httpd -f -p 80 -h /www'`
 
-/** Starts dockerd; /run/daemon.sh does it once more. */
+/** Starts dockerd; /run/stop.sh stops it, /run/daemon.sh starts it once more. */
 const START_DOCKER = `
+cat >/run/stop.sh <<'X'
+kill $(cat /run/dockerd.pid); for _ in $(seq 100); do test -e /proc/$(cat /run/dockerd.pid) || break; sleep 0.1; done
+X
 cat >/run/daemon.sh <<'X'
 dockerd >>/run/dockerd.log 2>&1 &
 echo $! >/run/dockerd.pid
@@ -16,8 +19,6 @@ for _ in $(seq 150); do docker version >/dev/null 2>&1 && break; sleep 0.2; done
 X
 . /run/daemon.sh
 `
-
-const STOP_DOCKER = 'kill $(cat /run/dockerd.pid); for _ in $(seq 100); do test -e /proc/$(cat /run/dockerd.pid) || break; sleep 0.1; done'
 
 const containers: readonly Check[] = [
   {
@@ -315,20 +316,24 @@ services:
     user: ada
     cap_drop: [ALL]
 volumes: {data: {}}
-Y
-cd /run/tmp/shop && docker-compose up -d`,
+Y`,
+      { run: 'cd /run/tmp/shop && docker-compose up -d', timeoutS: 180 },
       { run: 'busybox wget -qO- http://127.0.0.1:8090/', out: 'shop', withinS: 5 },
       { run: 'cd /run/tmp/shop && docker-compose exec -T client cat /out/page', out: 'shop', withinS: 10 },
       { run: 'cd /run/tmp/shop && docker-compose ps -q | wc -l', out: '3' },
-      { run: 'cd /run/tmp/shop && docker-compose up -d --scale other=3 && docker-compose ps -q other | wc -l', out: '3' },
-      'cd /run/tmp/shop && docker-compose restart -t 1 web && docker-compose stop -t 1 && docker-compose start',
+      { run: 'cd /run/tmp/shop && docker-compose up -d --scale other=3', timeoutS: 180 },
+      { run: 'cd /run/tmp/shop && docker-compose ps -q other | wc -l', out: '3' },
+      'cd /run/tmp/shop && docker-compose restart -t 1 web',
+      { run: 'cd /run/tmp/shop && docker-compose stop -t 1', timeoutS: 180 },
+      { run: 'cd /run/tmp/shop && docker-compose start', timeoutS: 180 },
       'cd /run/tmp/shop && docker-compose down -v -t 1'
     ]
   },
   {
     feature: 'Swarm: a service is scaled, killed and healed',
     steps: [
-      'docker swarm init --advertise-addr 127.0.0.1',
+      // A try that failed half-way has left it.
+      'docker swarm leave --force 2>/dev/null; docker swarm init --advertise-addr 127.0.0.1',
       `docker service create --detach --no-resolve-image --name $N --replicas 2 --network host --restart-delay 500ms --limit-memory 64m ${B} sleep 1000`,
       { run: 'docker service ls --format "{{.Replicas}}"', out: '2/2', withinS: 20 },
       'docker service scale -d $N=4',
@@ -347,20 +352,20 @@ cd /run/tmp/shop && docker-compose up -d`,
   {
     feature: 'dockerd --add-runtime, --default-runtime',
     steps: [
-      `${STOP_DOCKER}; mv /etc/docker/daemon.json /run/tmp/daemon.json`,
+      '. /run/stop.sh; mv /etc/docker/daemon.json /run/tmp/daemon.json',
       'sed "s,^dockerd,dockerd --add-runtime added=$BIN --default-runtime added," /run/daemon.sh >/run/added.sh; . /run/added.sh',
       { run: `docker run --name $N ${B} echo added`, out: 'added' },
       { run: 'docker inspect --format "{{.HostConfig.Runtime}}" $N; docker rm $N', out: /^added\n/ },
-      `${STOP_DOCKER}; mv /run/tmp/daemon.json /etc/docker/daemon.json; . /run/daemon.sh`
+      '. /run/stop.sh; mv /run/tmp/daemon.json /etc/docker/daemon.json; . /run/daemon.sh'
     ]
   },
   {
     feature: 'restart of the daemon with live-restore',
     steps: [
-      `${STOP_DOCKER}; rm -f /run/docker.pid`,
+      '. /run/stop.sh; rm -f /run/docker.pid',
       'sed -i \'s/^{/{ "live-restore": true,/\' /etc/docker/daemon.json; . /run/daemon.sh',
       `docker run -d --name $N ${IDLE}`,
-      `${STOP_DOCKER}; . /run/daemon.sh`,
+      '. /run/stop.sh; . /run/daemon.sh',
       { run: 'docker ps --format "{{.Names}}"', out: /^n\d+$/ },
       { run: 'docker exec $N echo on', out: 'on' },
       'docker stop -t 2 $N'

@@ -1,4 +1,4 @@
-/** Docker, whose cgroup driver is systemd's. */
+/** Docker, whose cgroup driver is systemd's, with Compose and Swarm. */
 import type { Check, Engine } from '../check.ts'
 import { docker } from '../docker.ts'
 import { chosen, IDLE, KEPT, LIMITS, show, startUnit } from './units.ts'
@@ -40,7 +40,6 @@ const dockerUnits: readonly Check[] = [
 export const dockerSystemd: Engine = {
   ...docker,
   name: 'docker-systemd',
-  title: 'Docker',
   prepare: `set -e
 ${startUnit('docker', 'docker version')}
 cp /run/docker.pid /run/dockerd.pid
@@ -59,7 +58,11 @@ docker run --rm ${B} true`,
       '--memory: OOM kill',
       '-p',
       'health checks',
-      'restart policy'
+      'restart policy',
+      'Compose: several services',
+      'Swarm: a service is scaled, killed and healed',
+      'volumes, bind mounts',
+      'restart of the daemon with live-restore'
     ])
   ]
 }

@@ -18,8 +18,9 @@ export const show = (unit: string, ...properties: readonly string[]): string =>
 
 export const LIMITS = ['MemoryMax', 'TasksMax', 'CPUQuotaPerSecUSec'] as const
 
-/** Starts the unit; /run/daemon.sh does it once more. The shims go on: KillMode=process. */
+/** Starts the unit; /run/stop.sh stops it, /run/daemon.sh starts it once more. The shims go on: KillMode=process. */
 export const startUnit = (unit: string, ready: string): string => `
+echo systemctl stop ${unit} >/run/stop.sh
 cat >/run/daemon.sh <<'X'
 systemctl reset-failed ${unit} 2>/dev/null || true
 systemctl restart ${unit}
