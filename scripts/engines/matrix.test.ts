@@ -5,16 +5,17 @@ import { soak } from '../../test/engines/soak.ts'
 import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { matrix } from './matrix.ts'
 
-const result = (runtime: string, feature: string, outcome: CheckResult['outcome']): CheckResult => ({
+const result = (runtime: string, feature: string, outcome: CheckResult['outcome'], detail = ''): CheckResult => ({
   engine: 'buildah',
   feature,
   runtime,
   outcome,
+  detail,
   ms: 1
 })
 
 t.test('a row for each feature, a column for each runtime', async (t) => {
-  const results = [result('tsrun', 'run', 'passed'), result('runc', 'run', 'failed'), result('tsrun', 'a|b', 'skipped')]
+  const results = [result('tsrun', 'run', 'passed'), result('runc', 'run', 'failed'), result('tsrun', 'a|b', 'skipped', 'needs criu')]
   t.equal(
     matrix(engines, results),
     [
@@ -23,7 +24,9 @@ t.test('a row for each feature, a column for each runtime', async (t) => {
       '| | tsrun | runc | crun |',
       '| --- | --- | --- | --- |',
       '| run | yes | **no** | – |',
-      '| a\\|b | not run | – | – |'
+      '| a\\|b | not run | – | – |',
+      '',
+      'Not run: a|b: needs criu.'
     ].join('\n')
   )
   t.equal(matrix(engines, []), '', 'engines that nobody has run are left out')

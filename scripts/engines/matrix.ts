@@ -10,7 +10,17 @@ const MARKS: Readonly<Record<CheckResult['outcome'], string>> = { passed: 'yes',
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
-/** One table for each engine; rows that nobody has run are left out. */
+/** Why checks of an engine were not run: a line for each reason, with their names. */
+function reasons(results: readonly CheckResult[]): string[] {
+  const skipped = results.filter(({ outcome }) => outcome === 'skipped')
+  const named = [...new Set(skipped.map(({ detail = '' }) => detail))].map((reason) => {
+    const features = new Set(skipped.filter(({ detail = '' }) => detail === reason).map(({ feature }) => feature))
+    return `Not run: ${[...features].join('; ')}: ${reason}.`
+  })
+  return named.flatMap((line) => [line, ''])
+}
+
+/** One table for each engine, and why what is not run in it is not; rows that nobody has run are left out. */
 export function matrix(engines: readonly Engine[], results: readonly CheckResult[]): string {
   const names = Object.keys(runtimes)
   const tables = engines.flatMap(({ name, title }) => {
@@ -21,7 +31,7 @@ export function matrix(engines: readonly Engine[], results: readonly CheckResult
       const marks = names.map((runtime) => own.find((each) => each.feature === feature && each.runtime === runtime)?.outcome)
       return `| ${cell(feature)} | ${marks.map((mark) => (mark ? MARKS[mark] : '–')).join(' | ')} |`
     })
-    return [`### ${title}`, '', `| | ${names.join(' | ')} |`, `| --- |${names.map(() => ' --- |').join('')}`, ...rows, '']
+    return [`### ${title}`, '', `| | ${names.join(' | ')} |`, `| --- |${names.map(() => ' --- |').join('')}`, ...rows, '', ...reasons(own)]
   })
   return tables.join('\n').trimEnd()
 }
