@@ -76,7 +76,9 @@ ${RUN} --rm ${I} warm true`,
       '--memory-limit, --cpus',
       '--cgroup',
       'restart of containerd: containers go on',
-      'death of the shim'
+      'death of the shim',
+      'ctr run --tty',
+      'tasks delete'
     ])
   ]
 }

@@ -56,7 +56,9 @@ export const criSystemd: Engine = {
       'exec in one go',
       'stats',
       'OOM kill',
-      'stop: SIGTERM, then SIGKILL'
+      'stop: SIGTERM, then SIGKILL',
+      'exec as a stream, with a terminal',
+      'port-forward'
     ])
   ]
 }

@@ -138,7 +138,9 @@ podman run --rm ${B} true`,
       '--userns: volumes with mapped ids',
       '-p, --network bridge',
       'pods',
-      '--sdnotify'
+      '--sdnotify',
+      'play kube',
+      'exit status 125, 126, 127, 137'
     ])
   ]
 }
