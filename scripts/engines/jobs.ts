@@ -14,6 +14,8 @@ export interface Orders {
   readonly only: string
   /** What has not begun by then, in milliseconds from the start of this process, is a failure. */
   readonly deadline: number
+  /** How many test machines run at a time, unless as many as this one can bear. */
+  readonly machines?: number | undefined
   /** Told of each job as soon as it has ended. */
   readonly done: (job: Job, results: readonly CheckResult[]) => void
 }
@@ -25,6 +27,19 @@ export const broken = ({ engine, runtime }: Job, why: string): CheckResult => ({
   runtime,
   outcome: 'failed',
   detail: why,
+  ms: 0
+})
+
+/** Why a check was not run that would have begun too late. */
+export const NO_TIME = 'no time was left'
+
+/** A check for which no time was left. */
+export const unrun = (engine: Engine, runtime: string, feature: string): CheckResult => ({
+  engine: engine.name,
+  feature,
+  runtime,
+  outcome: 'skipped',
+  detail: NO_TIME,
   ms: 0
 })
 

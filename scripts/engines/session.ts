@@ -2,10 +2,13 @@
  * Runs inside an engine's machine (machine.ts, vm.ts): configures the engine as docs/engines.md says, starts it, runs its checks, and prints one line of JSON
  * for each result.
  *
- *     scripts/engines/session.ts ENGINE RUNTIME [PART-OF-A-FEATURE]
+ *     scripts/engines/session.ts ENGINE RUNTIME [PART-OF-A-FEATURE [UPTIME]]
+ *
+ * After that uptime of the machine, in seconds, no check begins.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { uptime } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Check, CheckResult, Engine, Facts, Step } from '../../test/engines/check.ts'
@@ -13,12 +16,13 @@ import { engines } from '../../test/engines/index.ts'
 import { soak } from '../../test/engines/soak.ts'
 import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { makeImage } from './image.ts'
+import { unrun } from './jobs.ts'
 import { added, inventory } from './leftovers.ts'
 import { configFiles, forRuntime } from './page.ts'
 import { runtimes } from './runtimes.ts'
 import { SLOWNESS, shell, take } from './shell.ts'
 
-const [engineName = '', runtime = '', only = ''] = process.argv.slice(2)
+const [engineName = '', runtime = '', only = '', end = 'Infinity'] = process.argv.slice(2)
 
 /** Time that everything takes to be gone after the last check. */
 const SETTLE_S = 15 * SLOWNESS
@@ -92,7 +96,8 @@ function tryCheck(engine: Engine, check: Check): CheckResult {
   const first = runCheck(engine, check)
   if (first.outcome !== 'failed' || SLOWNESS === 1) return first
   const second = runCheck(engine, check)
-  return second.outcome === 'passed' ? { ...second, detail: `passes at the second time: ${first.detail}` } : second
+  const both = `${first.detail}\nat the second time: ${second.detail}`
+  return { ...second, detail: second.outcome === 'passed' ? `passes at the second time: ${first.detail}` : both }
 }
 
 /** The engine is as idle as before the checks, but for what it keeps. */
@@ -130,7 +135,8 @@ function main(): void {
     return
   }
   const before = inventory()
-  for (const check of engine.checks) if (check.feature.includes(only)) say(tryCheck(engine, check))
+  const wanted = engine.checks.filter(({ feature }) => feature.includes(only))
+  for (const check of wanted) say(uptime() > Number(end) ? unrun(engine, runtime, check.feature) : tryCheck(engine, check))
   say(leftovers(engine, before))
 }
 

@@ -5,10 +5,10 @@
  *
  * The last line is `N passed, N failed, N skipped`: of tsrun. What runc and crun do is reported; a check that fails with all of them is a skip.
  *
- *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak | --vm] [--minutes N]
+ *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak | --vm [--machines N]] [--minutes N]
  *
- * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones; what has not begun
- * after N minutes is a failure.
+ * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones. An engine that has not
+ * begun after N minutes is a failure; in test machines, the checks for which no time was left are skips, and are named.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,7 +21,7 @@ import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { type Outcome, report, summarize } from '../report.ts'
 import { NoMachine } from '../vm/image.ts'
 import { prepareHost, runOnHost } from './host.ts'
-import type { Job } from './jobs.ts'
+import { type Job, NO_TIME } from './jobs.ts'
 import { writeMatrix } from './matrix.ts'
 import { runtimes } from './runtimes.ts'
 import { runInMachines } from './vm.ts'
@@ -30,10 +30,20 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const many = { type: 'string', multiple: true } as const
 const flag = { type: 'boolean' } as const
 const { values } = parseArgs({
-  options: { engine: many, runtime: many, only: { type: 'string' }, page: flag, soak: flag, vm: flag, minutes: { type: 'string' } }
+  options: {
+    engine: many,
+    runtime: many,
+    only: { type: 'string' },
+    page: flag,
+    soak: flag,
+    vm: flag,
+    minutes: { type: 'string' },
+    machines: { type: 'string' }
+  }
 })
 
 const engines = values.soak ? soak : values.vm ? withSystemd : usual
+const machines = values.machines === undefined ? undefined : Number(values.machines)
 const TIMEOUT_MS = Number(values.minutes ?? 18.5) * 60_000
 
 /** As the other suites' outcomes. */
@@ -65,6 +75,8 @@ function tellAll({ engine, runtime }: Job, results: readonly CheckResult[]): voi
   if (runtime === 'tsrun') report(outcome(engine, runtime, results))
   else tell(engine, runtime, results)
   for (const { feature, detail, outcome } of results) if (outcome === 'passed' && detail) console.log(`       ${feature} ${detail.trim()}`)
+  const late = results.filter(({ detail }) => detail === NO_TIME).map(({ feature }) => feature)
+  if (late.length > 0) console.log(`       ${NO_TIME} for: ${late.join('; ')}`)
 }
 
 function jobs(): Job[] {
@@ -99,7 +111,7 @@ async function runAll(run: typeof runOnHost): Promise<CheckResult[]> {
     results.push(...of)
     tellAll(job, of)
   }
-  const versions = await run({ jobs: jobs(), only: values.only ?? '', deadline: TIMEOUT_MS, done })
+  const versions = await run({ jobs: jobs(), only: values.only ?? '', deadline: TIMEOUT_MS, machines, done })
   mkdirSync(join(root, 'build'), { recursive: true })
   writeFileSync(join(root, `build/engines${values.vm ? '-vm' : ''}.json`), `${JSON.stringify(results, undefined, 1)}\n`)
   if (values.page) writeMatrix(values.vm ? 'matrix in the machine' : 'matrix', versions, engines, results)

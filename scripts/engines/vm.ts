@@ -1,4 +1,7 @@
-/** Engines of Debian 13 in test machines (scripts/vm): cgroup v2, and systemd as process 1. A machine for each engine, in which the runtimes take turns. */
+/**
+ * Engines of Debian 13 in test machines (scripts/vm): cgroup v2, and systemd as process 1. A machine for each engine with tsrun; when all of them have had
+ * theirs, one for each engine in which the runtimes that are only compared with take turns.
+ */
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,8 +10,9 @@ import { type Carried, carry } from '../vm/carry.ts'
 import { type Image, machineImage } from '../vm/image.ts'
 import { boot, consoleTail } from '../vm/machine.ts'
 import { machineWithEngines } from '../vm/recipe.ts'
+import { type Batch, batches, share } from './batches.ts'
 import { executable } from './host.ts'
-import { broken, type Job, type Orders, resultOf } from './jobs.ts'
+import { broken, type Job, type Orders, resultOf, unrun } from './jobs.ts'
 
 /** What the machines' consoles have said is kept for those who look for a cause. */
 const LOGS = fileURLToPath(new URL('../../build/vm', import.meta.url))
@@ -16,52 +20,44 @@ const LOGS = fileURLToPath(new URL('../../build/vm', import.meta.url))
 /** A machine under emulation keeps little more than one processor busy. */
 const MACHINES = Math.max(1, Math.min(3, availableParallelism(), Math.floor(totalmem() / 4e9)))
 
+/** Time for a machine to start, and for the longest check, Compose's: no check begins later before the deadline. */
+const START_MS = 120_000
+const END_MS = 180_000
+
 /**
- * Run in the machine: asks for an engine, its runtimes and the part of a feature, in three lines, and runs a session for each runtime. The host name is
- * that of the other machines of engines.
+ * Run in the machine: asks for an engine, its runtimes, the part of a feature, and for how many seconds checks may begin, in four lines, and runs a
+ * session for each runtime, which has its part of the time. The host name is that of the other machines of engines.
  */
 const COMMAND = `hostname engines
 mkdir -p /run/home
 mount --bind /tsrun/dist /usr/local/sbin
 bun scripts/engines/versions.ts
 echo ready
-read -r engine; read -r runtimes; read -r only
-for runtime in $runtimes; do
+read -r engine; read -r runtimes; read -r only; read -r seconds
+uptime() { cut -d. -f1 /proc/uptime; }
+last=$(($(uptime) + seconds))
+set -- $runtimes
+for runtime; do
+  end=$(($(uptime) + (last - $(uptime)) / $#))
+  shift
   rm -rf /run/tmp /run/logs; mkdir /run/tmp
-  bun scripts/engines/session.ts "$engine" "$runtime" "$only" </dev/null || echo "ended with status $?"
+  bun scripts/engines/session.ts "$engine" "$runtime" "$only" "$end" </dev/null || echo "ended with status $?"
   echo "end $runtime"
 done`
 
-/** All jobs of one engine. */
-interface Batch {
-  readonly jobs: readonly Job[]
-  readonly results: CheckResult[]
-  /** What was said besides results. */
-  said: string
-  /** The machine's programs. */
-  versions: string
-}
-
-function batches(jobs: readonly Job[]): Batch[] {
-  const byEngine = new Map<string, Job[]>()
-  for (const job of jobs) byEngine.set(job.engine.name, [...(byEngine.get(job.engine.name) ?? []), job])
-  return [...byEngine.values()].map((jobs) => ({ jobs, results: [], said: '', versions: '' }))
-}
-
-/** The three lines that COMMAND reads. Late, the runtimes that are only compared with are left out, so that each engine has its turn. */
-function order({ jobs }: Batch, { only, deadline }: Orders): string {
-  const isLate = performance.now() > deadline / 2
-  const runtimes = (isLate ? jobs.slice(0, 1) : jobs).map(({ runtime }) => runtime)
-  return `${jobs[0]?.engine.name}\n${runtimes.join(' ')}\n${only}\n`
+/** The four lines that COMMAND reads. */
+function order({ jobs }: Batch, part: number, { only, deadline }: Orders): string {
+  const seconds = Math.round(((deadline - END_MS - performance.now()) / 1000) * part)
+  return `${jobs[0].engine.name}\n${jobs.map(({ runtime }) => runtime).join(' ')}\n${only}\n${seconds}\n`
 }
 
 /** Reads a line of a machine's output. */
-function read(line: string, batch: Batch, orders: Orders, input: (text: string) => void): void {
+function read(line: string, batch: Batch, part: number, orders: Orders, input: (text: string) => void): void {
   const result = resultOf(line)
   const ended = /^end (\w+)\n$/.exec(line)?.[1]
   if (result) batch.results.push(result)
   else if (line.startsWith('versions: ')) batch.versions = line.slice('versions: '.length).trim()
-  else if (line === 'ready\n') input(order(batch, orders))
+  else if (line === 'ready\n') input(order(batch, part, orders))
   else if (ended) endJob(batch, ended, orders)
   else batch.said += line
 }
@@ -75,15 +71,19 @@ function endJob(batch: Batch, runtime: string, { done }: Orders): void {
   done(job, isWhole ? results : [...results, broken(job, `the session did not come to its end:\n${batch.said}`)])
 }
 
-/** Boots a machine for one engine. */
-async function runBatch(batch: Batch, image: Image, carried: Carried, orders: Orders): Promise<void> {
+/** By name, what is not run of a job that would begin too late. */
+const allUnrun = ({ engine, runtime }: Job, { only }: Orders): CheckResult[] =>
+  engine.checks.filter(({ feature }) => feature.includes(only)).map(({ feature }) => unrun(engine, runtime, feature))
+
+/** Boots a machine for one engine; its checks begin in that part of the time that is left. */
+async function runBatch(batch: Batch, part: number, image: Image, carried: Carried, orders: Orders): Promise<void> {
   const ended = new Set<string>()
   const done: Orders['done'] = (job, results) => {
     ended.add(job.runtime)
     orders.done(job, results)
   }
-  const log = join(LOGS, `${batch.jobs[0]?.engine.name}.log`)
-  const output = (line: string, input: (text: string) => void): void => read(line, batch, { ...orders, done }, input)
+  const log = join(LOGS, `${batch.jobs[0].engine.name}.log`)
+  const output = (line: string, input: (text: string) => void): void => read(line, batch, part, { ...orders, done }, input)
   const { status, why } = await boot({
     image,
     carried: carried.disk,
@@ -91,8 +91,7 @@ async function runBatch(batch: Batch, image: Image, carried: Carried, orders: Or
     timeoutMs: orders.deadline - performance.now(),
     output
   })
-  const words = status === 0 ? 'not run: too little time was left' : why || `its machine ended with status ${status}`
-  const detail = status === 0 ? words : `${words}\n${batch.said}\n${consoleTail(log)}`
+  const detail = `${why || `its machine ended with status ${status}`}\n${batch.said}\n${consoleTail(log)}`
   for (const job of batch.jobs) {
     if (ended.has(job.runtime)) continue
     const results = batch.results.filter(({ runtime }) => runtime === job.runtime)
@@ -112,12 +111,15 @@ export async function runInMachines(orders: Orders): Promise<string> {
   using carried = await carry(COMMAND)
   const all = batches(orders.jobs)
   const queue = [...all]
+  const machines = Math.min(orders.machines ?? MACHINES, queue.length)
   const worker = async (): Promise<void> => {
     for (let batch = queue.shift(); batch; batch = queue.shift()) {
-      if (performance.now() < orders.deadline) await runBatch(batch, image, carried, orders)
-      else for (const job of batch.jobs) orders.done(job, [broken(job, 'not run: no time was left')])
+      const known = all.flatMap(({ results }) => results)
+      const inTime = performance.now() < orders.deadline - START_MS - END_MS
+      if (inTime) await runBatch(batch, share(batch, queue, machines, known), image, carried, orders)
+      else for (const job of batch.jobs) orders.done(job, allUnrun(job, orders))
     }
   }
-  await Promise.all(Array.from({ length: Math.min(MACHINES, queue.length) }, worker))
+  await Promise.all(Array.from({ length: machines }, worker))
   return all.find(({ versions }) => versions)?.versions ?? ''
 }
