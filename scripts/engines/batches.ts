@@ -13,9 +13,9 @@ export interface Batch {
 }
 
 function byEngine(jobs: readonly Job[]): Batch[] {
-  const engines = [...new Set(jobs.map(({ engine }) => engine))]
-  return engines.flatMap((engine) => {
-    const [first, ...others] = jobs.filter((job) => job.engine === engine)
+  const names = [...new Set(jobs.map(({ engine }) => engine.name))]
+  return names.flatMap((name) => {
+    const [first, ...others] = jobs.filter(({ engine }) => engine.name === name)
     return first ? [{ jobs: [first, ...others], results: [], said: '', versions: '' }] : []
   })
 }

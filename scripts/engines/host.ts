@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { CheckResult } from '../../test/engines/check.ts'
 import { isMachineRoot, obstacle } from '../permission.ts'
 import { type Debian, debian } from './debian.ts'
-import { broken, type Job, type Orders, resultOf } from './jobs.ts'
+import { broken, features, type Job, type Orders, resultOf } from './jobs.ts'
 import { startMachine } from './machine.ts'
 import { installEngines } from './packages.ts'
 import { versions } from './versions.ts'
@@ -37,7 +37,7 @@ export function executable(): string {
 }
 
 /** One job, in a machine of its own. */
-async function session(job: Job, only: string, tsrun: string, image: Debian): Promise<CheckResult[]> {
+async function session(job: Job, tsrun: string, image: Debian): Promise<CheckResult[]> {
   const { engine, runtime } = job
   const results: CheckResult[] = []
   const lines: string[] = []
@@ -45,7 +45,7 @@ async function session(job: Job, only: string, tsrun: string, image: Debian): Pr
     name: `tsrun-e${process.pid}-${engine.name.slice(0, 3)}-${runtime.slice(0, 1)}`,
     pureV1: runtime === 'crun',
     executables: dirname(tsrun),
-    command: [process.execPath, join(root, 'scripts/engines/session.ts'), engine.name, runtime, only],
+    command: [process.execPath, join(root, 'scripts/engines/session.ts'), engine.name, runtime, features(job)],
     env: { PATH: process.env.PATH, DEBIAN: image.archive, WHY_NO_DEBIAN: image.why }
   })
   const timer = setTimeout(() => machine.process.kill('SIGKILL'), SESSION_TIMEOUT_MS)
@@ -80,14 +80,14 @@ export function prepareHost(): string | undefined {
  *
  * @returns the versions of the programs
  */
-export async function runOnHost({ jobs, only, deadline, done }: Orders): Promise<string> {
+export async function runOnHost({ jobs, deadline, done }: Orders): Promise<string> {
   const tsrun = executable()
   const image = debian()
   const queue = [...jobs]
   const worker = async (): Promise<void> => {
     for (let job = queue.shift(); job; job = queue.shift()) {
       const late = performance.now() > deadline
-      done(job, late ? [broken(job, 'not run: no time was left')] : await session(job, only, tsrun, image))
+      done(job, late ? [broken(job, 'not run: no time was left')] : await session(job, tsrun, image))
     }
   }
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))

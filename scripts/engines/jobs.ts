@@ -1,7 +1,7 @@
 /** What is to be tried, whatever the place is where engines run. */
 import type { CheckResult, Engine } from '../../test/engines/check.ts'
 
-/** One engine with one runtime. */
+/** One engine with one runtime; the engine has only the checks that are wanted. */
 export interface Job {
   readonly engine: Engine
   readonly runtime: string
@@ -10,8 +10,6 @@ export interface Job {
 /** What all jobs of a place have in common. */
 export interface Orders {
   readonly jobs: readonly Job[]
-  /** Only the checks whose feature contains it. */
-  readonly only: string
   /** What has not begun by then, in milliseconds from the start of this process, is a failure. */
   readonly deadline: number
   /** How many test machines run at a time, unless as many as this one can bear. */
@@ -29,6 +27,9 @@ export const broken = ({ engine, runtime }: Job, why: string): CheckResult => ({
   detail: why,
   ms: 0
 })
+
+/** For session.ts: the checks that are wanted. */
+export const features = ({ engine }: Job): string => JSON.stringify(engine.checks.map(({ feature }) => feature))
 
 /** Why a check was not run that would have begun too late. */
 export const NO_TIME = 'no time was left'

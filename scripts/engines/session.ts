@@ -2,9 +2,9 @@
  * Runs inside an engine's machine (machine.ts, vm.ts): configures the engine as docs/engines.md says, starts it, runs its checks, and prints one line of JSON
  * for each result.
  *
- *     scripts/engines/session.ts ENGINE RUNTIME [PART-OF-A-FEATURE [UPTIME]]
+ *     scripts/engines/session.ts ENGINE RUNTIME FEATURES [UPTIME]
  *
- * After that uptime of the machine, in seconds, no check begins.
+ * FEATURES is a JSON list: the checks that are wanted. After that uptime of the machine, in seconds, none begins.
  */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ import { configFiles, forRuntime } from './page.ts'
 import { runtimes } from './runtimes.ts'
 import { SLOWNESS, shell, take } from './shell.ts'
 
-const [engineName = '', runtime = '', only = '', end = 'Infinity'] = process.argv.slice(2)
+const [engineName = '', runtime = '', features = '[]', end = 'Infinity'] = process.argv.slice(2)
 
 /** Time that everything takes to be gone after the last check. */
 const SETTLE_S = 15 * SLOWNESS
@@ -135,8 +135,9 @@ function main(): void {
     return
   }
   const before = inventory()
-  const wanted = engine.checks.filter(({ feature }) => feature.includes(only))
-  for (const check of wanted) say(uptime() > Number(end) ? unrun(engine, runtime, check.feature) : tryCheck(engine, check))
+  const wanted: readonly string[] = JSON.parse(features)
+  for (const check of engine.checks.filter(({ feature }) => wanted.includes(feature)))
+    say(uptime() > Number(end) ? unrun(engine, runtime, check.feature) : tryCheck(engine, check))
   say(leftovers(engine, before))
 }
 

@@ -5,12 +5,13 @@
  *
  * The last line is `N passed, N failed, N skipped`: of tsrun. What runc and crun do is reported; a check that fails with all of them is a skip.
  *
- *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page] [--soak | --vm [--machines N]] [--minutes N]
+ *     scripts/engines/test.ts [--engine NAME…] [--runtime tsrun|runc|crun…] [--only PART-OF-A-FEATURE] [--page [--add]] [--soak | --vm [--machines N]] [--minutes N]
  *
- * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--soak` runs the long checks instead of the usual ones. An engine that has not
- * begun after N minutes is a failure; in test machines, the checks for which no time was left are skips, and are named.
+ * `--page` tries all runtimes, and writes the matrix into docs/engines.md; `--add` runs only what the last run of the same build had no time for. `--soak` runs
+ * the long checks instead of the usual ones. An engine that has not begun after N minutes is a failure; in test machines, the checks for which no time was
+ * left are skips, and are named.
  */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -20,7 +21,8 @@ import { soak } from '../../test/engines/soak.ts'
 import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { type Outcome, report, summarize } from '../report.ts'
 import { NoMachine } from '../vm/image.ts'
-import { prepareHost, runOnHost } from './host.ts'
+import { decided, merged, missing } from './earlier.ts'
+import { executable, prepareHost, runOnHost } from './host.ts'
 import { type Job, NO_TIME } from './jobs.ts'
 import { writeMatrix } from './matrix.ts'
 import { runtimes } from './runtimes.ts'
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     runtime: many,
     only: { type: 'string' },
     page: flag,
+    add: flag,
     soak: flag,
     vm: flag,
     minutes: { type: 'string' },
@@ -45,6 +48,9 @@ const { values } = parseArgs({
 const engines = values.soak ? soak : values.vm ? withSystemd : usual
 const machines = values.machines === undefined ? undefined : Number(values.machines)
 const TIMEOUT_MS = Number(values.minutes ?? 18.5) * 60_000
+
+/** Where the results are kept. */
+const RESULTS = join(root, `build/engines${values.vm ? '-vm' : ''}.json`)
 
 /** As the other suites' outcomes. */
 function outcome(engine: Engine, runtime: string, results: readonly CheckResult[]): Outcome {
@@ -83,6 +89,8 @@ function jobs(): Job[] {
   const wanted = values.page ? Object.keys(runtimes) : (values.runtime ?? ['tsrun', 'runc'])
   return engines
     .filter(({ name }) => (values.engine ?? [name]).includes(name))
+    .map((engine) => ({ ...engine, checks: engine.checks.filter(({ feature }) => feature.includes(values.only ?? '')) }))
+    .filter(({ checks }) => checks.length > 0)
     .flatMap((engine) => wanted.filter((runtime) => runtime in runtimes).map((runtime) => ({ engine, runtime })))
 }
 
@@ -104,17 +112,28 @@ function skip(why: string): number {
   return 0
 }
 
+/** For --add: what is known of the same build. */
+function earlier(): CheckResult[] {
+  if (!values.add) return []
+  if (!existsSync(RESULTS)) throw new Error(`--add: there is no ${RESULTS}`)
+  const tsrun = executable()
+  if (statSync(tsrun).mtimeMs > statSync(RESULTS).mtimeMs) throw new Error(`--add: ${tsrun} is newer than ${RESULTS}`)
+  return decided(JSON.parse(readFileSync(RESULTS, 'utf8')))
+}
+
 /** Runs everything, keeps the results, and writes the page when it is wanted. */
 async function runAll(run: typeof runOnHost): Promise<CheckResult[]> {
-  const results: CheckResult[] = []
+  const known = earlier()
+  const fresh: CheckResult[] = []
   const done = (job: Job, of: readonly CheckResult[]): void => {
-    results.push(...of)
+    fresh.push(...of)
     tellAll(job, of)
   }
-  const versions = await run({ jobs: jobs(), only: values.only ?? '', deadline: TIMEOUT_MS, machines, done })
+  const versions = await run({ jobs: missing(jobs(), known), deadline: TIMEOUT_MS, machines, done })
+  const results = merged(known, fresh)
   mkdirSync(join(root, 'build'), { recursive: true })
-  writeFileSync(join(root, `build/engines${values.vm ? '-vm' : ''}.json`), `${JSON.stringify(results, undefined, 1)}\n`)
-  if (values.page) writeMatrix(values.vm ? 'matrix in the machine' : 'matrix', versions, engines, results)
+  writeFileSync(RESULTS, `${JSON.stringify(results, undefined, 1)}\n`)
+  if (values.page && versions) writeMatrix(values.vm ? 'matrix in the machine' : 'matrix', versions, engines, results)
   return results
 }
 

@@ -12,7 +12,7 @@ import { boot, consoleTail } from '../vm/machine.ts'
 import { machineWithEngines } from '../vm/recipe.ts'
 import { type Batch, batches, share } from './batches.ts'
 import { executable } from './host.ts'
-import { broken, type Job, type Orders, resultOf, unrun } from './jobs.ts'
+import { broken, features, type Job, type Orders, resultOf, unrun } from './jobs.ts'
 
 /** What the machines' consoles have said is kept for those who look for a cause. */
 const LOGS = fileURLToPath(new URL('../../build/vm', import.meta.url))
@@ -25,7 +25,7 @@ const START_MS = 120_000
 const END_MS = 180_000
 
 /**
- * Run in the machine: asks for an engine, its runtimes, the part of a feature, and for how many seconds checks may begin, in four lines, and runs a
+ * Run in the machine: asks for an engine, its runtimes, for how many seconds checks may begin, and for each runtime's checks, a line each, and runs a
  * session for each runtime, which has its part of the time. The host name is that of the other machines of engines.
  */
 const COMMAND = `hostname engines
@@ -33,22 +33,24 @@ mkdir -p /run/home
 mount --bind /tsrun/dist /usr/local/sbin
 bun scripts/engines/versions.ts
 echo ready
-read -r engine; read -r runtimes; read -r only; read -r seconds
+read -r engine; read -r runtimes; read -r seconds
 uptime() { cut -d. -f1 /proc/uptime; }
 last=$(($(uptime) + seconds))
 set -- $runtimes
 for runtime; do
+  read -r features
   end=$(($(uptime) + (last - $(uptime)) / $#))
   shift
   rm -rf /run/tmp /run/logs; mkdir /run/tmp
-  bun scripts/engines/session.ts "$engine" "$runtime" "$only" "$end" </dev/null || echo "ended with status $?"
+  bun scripts/engines/session.ts "$engine" "$runtime" "$features" "$end" </dev/null || echo "ended with status $?"
   echo "end $runtime"
 done`
 
-/** The four lines that COMMAND reads. */
-function order({ jobs }: Batch, part: number, { only, deadline }: Orders): string {
+/** The lines that COMMAND reads. */
+function order({ jobs }: Batch, part: number, { deadline }: Orders): string {
   const seconds = Math.round(((deadline - END_MS - performance.now()) / 1000) * part)
-  return `${jobs[0].engine.name}\n${jobs.map(({ runtime }) => runtime).join(' ')}\n${only}\n${seconds}\n`
+  const lines = [jobs[0].engine.name, jobs.map(({ runtime }) => runtime).join(' '), `${seconds}`, ...jobs.map(features)]
+  return `${lines.join('\n')}\n`
 }
 
 /** Reads a line of a machine's output. */
@@ -72,8 +74,7 @@ function endJob(batch: Batch, runtime: string, { done }: Orders): void {
 }
 
 /** By name, what is not run of a job that would begin too late. */
-const allUnrun = ({ engine, runtime }: Job, { only }: Orders): CheckResult[] =>
-  engine.checks.filter(({ feature }) => feature.includes(only)).map(({ feature }) => unrun(engine, runtime, feature))
+const allUnrun = ({ engine, runtime }: Job): CheckResult[] => engine.checks.map(({ feature }) => unrun(engine, runtime, feature))
 
 /** Boots a machine for one engine; its checks begin in that part of the time that is left. */
 async function runBatch(batch: Batch, part: number, image: Image, carried: Carried, orders: Orders): Promise<void> {
@@ -117,7 +118,7 @@ export async function runInMachines(orders: Orders): Promise<string> {
       const known = all.flatMap(({ results }) => results)
       const inTime = performance.now() < orders.deadline - START_MS - END_MS
       if (inTime) await runBatch(batch, share(batch, queue, machines, known), image, carried, orders)
-      else for (const job of batch.jobs) orders.done(job, allUnrun(job, orders))
+      else for (const job of batch.jobs) orders.done(job, allUnrun(job))
     }
   }
   await Promise.all(Array.from({ length: machines }, worker))
