@@ -6,9 +6,12 @@ type Key = Pick<CheckResult, 'engine' | 'feature' | 'runtime'>
 
 const isSame = (a: Key, b: Key): boolean => a.engine === b.engine && a.feature === b.feature && a.runtime === b.runtime
 
+/** What is told of a session that has not come to its checks, or not to their end. */
+const BROKEN = ['start', 'session']
+
 /** Results that stand: of checks that were run, or are not to be run here. */
 export const decided = (results: readonly CheckResult[]): CheckResult[] =>
-  results.filter(({ feature, detail }) => detail !== NO_TIME && feature !== 'session')
+  results.filter(({ feature, detail }) => detail !== NO_TIME && !BROKEN.includes(feature))
 
 /** What is left of jobs, whose engines have only the checks that nothing is known of. */
 export const missing = (jobs: readonly Job[], known: readonly CheckResult[]): Job[] =>

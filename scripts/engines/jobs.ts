@@ -28,6 +28,9 @@ export const broken = ({ engine, runtime }: Job, why: string): CheckResult => ({
   ms: 0
 })
 
+/** What a session looks at when its checks have been run. */
+export const LAST = 'nothing is left behind'
+
 /** For session.ts: the checks that are wanted. */
 export const features = ({ engine }: Job): string => JSON.stringify(engine.checks.map(({ feature }) => feature))
 

@@ -26,9 +26,11 @@ t.test('a row for each feature, a column for each runtime', async (t) => {
       '| run | yes | **no** | – |',
       '| a\\|b | not run | – | – |',
       '',
-      'Not run: a|b: needs criu.'
+      'Not run: needs criu.'
     ].join('\n')
   )
+  const more = matrix(engines, [...results, result('runc', 'a|b', 'skipped', 'no time')])
+  t.match(more, /\n\nNot run: a\|b: needs criu\.\n\nNot run: a\|b: no time\.$/, 'several reasons are told with what they are of')
   t.equal(matrix(engines, []), '', 'engines that nobody has run are left out')
 })
 

@@ -10,14 +10,15 @@ const MARKS: Readonly<Record<CheckResult['outcome'], string>> = { passed: 'yes',
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
-/** Why checks of an engine were not run: a line for each reason, with their names. */
+/** Why checks of an engine were not run: a line for each reason, with their names where there are several. */
 function reasons(results: readonly CheckResult[]): string[] {
   const skipped = results.filter(({ outcome }) => outcome === 'skipped')
-  const named = [...new Set(skipped.map(({ detail = '' }) => detail))].map((reason) => {
+  const all = [...new Set(skipped.map(({ detail = '' }) => detail))]
+  const named = (reason: string): string => {
     const features = new Set(skipped.filter(({ detail = '' }) => detail === reason).map(({ feature }) => feature))
-    return `Not run: ${[...features].join('; ')}: ${reason}.`
-  })
-  return named.flatMap((line) => [line, ''])
+    return `${[...features].join('; ')}: ${reason}`
+  }
+  return all.flatMap((reason) => [`Not run: ${all.length === 1 ? reason : named(reason)}.`, ''])
 }
 
 /** One table for each engine, and why what is not run in it is not; rows that nobody has run are left out. */

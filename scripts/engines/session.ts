@@ -16,13 +16,16 @@ import { engines } from '../../test/engines/index.ts'
 import { soak } from '../../test/engines/soak.ts'
 import { withSystemd } from '../../test/engines/systemd/index.ts'
 import { makeImage } from './image.ts'
-import { unrun } from './jobs.ts'
+import { LAST, unrun } from './jobs.ts'
 import { added, inventory } from './leftovers.ts'
 import { configFiles, forRuntime } from './page.ts'
 import { runtimes } from './runtimes.ts'
 import { SLOWNESS, shell, take } from './shell.ts'
 
 const [engineName = '', runtime = '', features = '[]', end = 'Infinity'] = process.argv.slice(2)
+
+/** Time that an engine has to start, load the image and run a first container. */
+const PREPARE_TIMEOUT_MS = 90_000 * SLOWNESS
 
 /** Time that everything takes to be gone after the last check. */
 const SETTLE_S = 15 * SLOWNESS
@@ -103,7 +106,7 @@ function tryCheck(engine: Engine, check: Check): CheckResult {
 /** The engine is as idle as before the checks, but for what it keeps. */
 function leftovers(engine: Engine, before: ReadonlyMap<string, number>): CheckResult {
   const begun = performance.now()
-  const about = { engine: engine.name, feature: 'nothing is left behind', runtime }
+  const about = { engine: engine.name, feature: LAST, runtime }
   const look = (): string[] => added(before).filter((each) => !engine.keeps?.test(each))
   let more = look()
   while (more.length > 0 && performance.now() - begun < SETTLE_S * 1000) {
@@ -120,7 +123,7 @@ function start(engine: Engine): string | undefined {
   if (missing) return `needs ${missing}`
   configure(engine)
   env.RT = engine.nameOf?.(runtime) ?? runtime
-  const prepared = shell(engine.prepare, env)
+  const prepared = shell(engine.prepare, env, PREPARE_TIMEOUT_MS)
   if (prepared.status !== 0) return `does not start:\n${prepared.stdout}${prepared.stderr}`
   return engine.ready ? take({ run: engine.ready, withinS: 30 }, env) : undefined
 }
@@ -136,9 +139,13 @@ function main(): void {
   }
   const before = inventory()
   const wanted: readonly string[] = JSON.parse(features)
-  for (const check of engine.checks.filter(({ feature }) => wanted.includes(feature)))
-    say(uptime() > Number(end) ? unrun(engine, runtime, check.feature) : tryCheck(engine, check))
-  say(leftovers(engine, before))
+  let isIdle = true
+  for (const check of engine.checks.filter(({ feature }) => wanted.includes(feature))) {
+    const isLate = uptime() > Number(end)
+    isIdle &&= isLate
+    say(isLate ? unrun(engine, runtime, check.feature) : tryCheck(engine, check))
+  }
+  say(isIdle ? unrun(engine, runtime, LAST) : leftovers(engine, before))
 }
 
 main()

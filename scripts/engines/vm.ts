@@ -12,7 +12,7 @@ import { boot, consoleTail } from '../vm/machine.ts'
 import { machineWithEngines } from '../vm/recipe.ts'
 import { type Batch, batches, share } from './batches.ts'
 import { executable } from './host.ts'
-import { broken, features, type Job, type Orders, resultOf, unrun } from './jobs.ts'
+import { broken, features, type Job, LAST, type Orders, resultOf, unrun } from './jobs.ts'
 
 /** What the machines' consoles have said is kept for those who look for a cause. */
 const LOGS = fileURLToPath(new URL('../../build/vm', import.meta.url))
@@ -69,7 +69,7 @@ function endJob(batch: Batch, runtime: string, { done }: Orders): void {
   const job = batch.jobs.find((each) => each.runtime === runtime)
   if (!job) return
   const results = batch.results.filter((each) => each.runtime === runtime)
-  const isWhole = results.some(({ feature }) => feature === 'nothing is left behind' || feature === 'start')
+  const isWhole = results.some(({ feature }) => feature === LAST || feature === 'start')
   done(job, isWhole ? results : [...results, broken(job, `the session did not come to its end:\n${batch.said}`)])
 }
 

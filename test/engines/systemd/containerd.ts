@@ -16,7 +16,7 @@ const ctrUnits: readonly Check[] = [
         out: 'active\nengines.slice\n67108864\n500ms'
       },
       { run: 'cat /sys/fs/cgroup/engines.slice/ctr-$N.scope/memory.max', out: '67108864' },
-      { run: 'ctr tasks exec --exec-id e1 $N cat /proc/self/cgroup', out: /^0::\/engines\.slice\/ctr-n\d+\.scope$/ },
+      { run: 'ctr tasks exec --exec-id e1 $N cat /proc/self/cgroup', out: /^0::\/engines\.slice\/ctr-n\d+\.scope(\/container)?$/ },
       { run: 'ctr tasks metrics $N', out: /memory\.usage(_in_bytes)?\s+[1-9]/ },
       'ctr tasks pause $N',
       { run: 'cat /sys/fs/cgroup/engines.slice/ctr-$N.scope/cgroup.events', out: /frozen 1/ },
