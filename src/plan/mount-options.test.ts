@@ -47,6 +47,12 @@ t.test('bind, remount and propagation', async (t) => {
   })
 })
 
+t.test('bind takes nothing away from rbind, as in runc and crun', async (t) => {
+  for (const options of [['rbind', 'bind'], ['bind', 'rbind'], ['rbind']])
+    t.match(parseMountOptions(options), { bind: 'rbind' }, `${options}`)
+  t.match(parseMountOptions(['bind', 'bind']), { bind: 'bind' })
+})
+
 t.test('every name is recognised', async (t) => {
   for (const name of mountOptionNames()) t.same(parseMountOptions([name]).data, [], name)
 })

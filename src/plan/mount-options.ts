@@ -119,7 +119,8 @@ function applyAttribute(into: { set: number; clear: number }, effect: Extract<Ef
 
 function applySpecial(draft: Step, special: 'bind' | 'rbind' | 'remount' | 'defaults'): void {
   if (special === 'remount') draft.remount = true
-  else if (special !== 'defaults') draft.bind = special
+  // Flags of mount(2) add up: whoever has said `rbind` gets what is mounted below it, whatever comes after.
+  else if (special === 'rbind' || (special === 'bind' && draft.bind === undefined)) draft.bind = special
 }
 
 /** Options are data: `constructor` is none of ours. */
