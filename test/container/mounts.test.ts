@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
-import { needs, type Sandbox, sandbox, unable } from '../harness.ts'
+import { needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
+import { user } from '../user.ts'
 
 const forMounts = needs({ containers: true, host: { CAP_SYS_ADMIN: 'mounts on the host' }, commands: ['unshare'] })
 
@@ -18,7 +19,7 @@ function source(box: Sandbox): string {
 }
 
 /** Runs `script`, in a container with mounts beside those of the default configuration. */
-function runWith(box: Sandbox, script: string, mounts: readonly Mount[], more: Partial<Config['linux']> = {}) {
+function runWith(box: Sandbox, script: string, mounts: readonly Mount[], more: Partial<Config['linux']> = {}, runtime = 'tsrun') {
   const bundle = box.bundle((config) => ({
     ...config,
     root: { path: 'rootfs', readonly: false },
@@ -26,7 +27,7 @@ function runWith(box: Sandbox, script: string, mounts: readonly Mount[], more: P
     mounts: [...config.mounts!, ...mounts],
     linux: { ...config.linux, ...more }
   }))
-  return box.tsrun('run', '--bundle', bundle, box.id())
+  return box.runtime(runtime === 'tsrun' ? tsrunPath() : runtime, ['run', '--bundle', bundle, box.id()])
 }
 
 /** By mount point: the options, and what mountinfo says of the propagation. */
@@ -183,6 +184,22 @@ t.test('read-only paths: the root, what is mounted below it, files, what is not 
       status: 1,
       stderr: new RegExp(`cannot open "/etc/passwd/below": not a directory \\(ENOTDIR\\) \\[/linux/${key}/0\\]`)
     })
+})
+
+/** tsrun, and the runtimes that it should do the same as, where they are. */
+const runtimes = (): readonly string[] => ['tsrun', ...['runc', 'crun'].filter((name) => !user && needs({ commands: [name] }) === false)]
+
+t.test('what is mounted below a read-only path has its own options', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  const script = 'touch /data/x || echo read-only; touch /data/below/x && echo writable'
+  const mounts: Mount[] = [
+    { destination: '/data', type: 'tmpfs', options: ['mode=755'] },
+    { destination: '/data/below', type: 'tmpfs', options: ['mode=755'] }
+  ]
+  for (const runtime of runtimes()) {
+    const { stdout, stderr } = runWith(box, script, mounts, { readonlyPaths: ['/data'] }, runtime)
+    t.equal(stdout, 'read-only\nwritable\n', `${runtime} ${stderr}`)
+  }
 })
 
 t.test('masked paths: a file, a directory, a symlink, a device, twice, below another, what is not there', { skip: unable }, async (t) => {

@@ -43,13 +43,13 @@ export const readonlyPaths: Pass = (input) =>
 
 function readonlyPath(input: Input, path: string, pointer: string): Step[] {
   const says = 'make read-only the path'
-  // A mount on the root would not be what the container enters. What is mounted below has its own options, as with root.readonly.
+  // What is mounted below has its own options, as with root.readonly, and in runc and crun. A mount on the root would not be what the container enters.
   if (components(path).length === 0) {
     return [{ call: 'mount_setattr', args: [slots.root, text(''), AT_EMPTY_PATH, readOnly, 32], pointer, says: `${says} "/"` }]
   }
   const steps: Step[] = [
     cloneOf(target, AT_RECURSIVE, pointer, `${says} "${path}"`),
-    { call: 'mount_setattr', args: [tree, text(''), AT_EMPTY_PATH | AT_RECURSIVE, readOnly, 32], pointer, says: `${says} "${path}"` },
+    { call: 'mount_setattr', args: [tree, text(''), AT_EMPTY_PATH, readOnly, 32], pointer, says: `${says} "${path}"` },
     ...onto(path, pointer, says)
   ]
   return [...openInRoot(input, { ...place(input, path), into: target, missing: steps.length, pointer, says: `open "${path}"` }), ...steps]
