@@ -1,5 +1,5 @@
 /** Mounts as the container sees them, by its /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Config, Mount } from '../../src/config/types.ts'
@@ -27,6 +27,7 @@ function runWith(box: Sandbox, script: string, mounts: readonly Mount[], more: P
     mounts: [...config.mounts!, ...mounts],
     linux: { ...config.linux, ...more }
   }))
+  chmodSync(join(bundle, 'rootfs/root'), 0o750)
   return box.runtime(runtime === 'tsrun' ? tsrunPath() : runtime, ['run', '--bundle', bundle, box.id()])
 }
 
@@ -199,6 +200,23 @@ t.test('what is mounted below a read-only path has its own options', { skip: una
   for (const runtime of runtimes()) {
     const { stdout, stderr } = runWith(box, script, mounts, { readonlyPaths: ['/data'] }, runtime)
     t.equal(stdout, 'read-only\nwritable\n', `${runtime} ${stderr}`)
+  }
+})
+
+t.test('the mode of a tmpfs: that of the mount point, that of the options, and 1777 where nothing was', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  const script = 'for path in /root /missing/at/all /own /dev/missing /copied; do stat -c "%a" $path; done'
+  const mounts: Mount[] = [
+    { destination: '/root', type: 'tmpfs' },
+    { destination: '/missing/at/all', type: 'tmpfs', options: ['size=1m'] },
+    { destination: '/own', type: 'tmpfs', options: ['mode=711'] },
+    { destination: '/dev/missing', type: 'tmpfs' },
+    { destination: '/copied', type: 'tmpfs', options: ['mode=700', 'tmpcopyup'] }
+  ]
+  for (const runtime of runtimes()) {
+    // crun looks at no mount point, and always makes it 1777.
+    const { stdout, stderr } = runWith(box, script, runtime === 'crun' ? mounts.slice(1) : mounts, {}, runtime)
+    t.equal(stdout, '750\n1777\n711\n1777\n700\n', `${runtime} ${stderr}`)
   }
 })
 

@@ -10,7 +10,7 @@ import { mountAttr } from '../structs.ts'
 import { copyUp } from './copy-up.ts'
 import { close, openInRoot, STX_MODE, statxBuffer, statxFd } from './files.ts'
 import { detachedFileSystem, type FileSystem } from './filesystem.ts'
-import { makeInside } from './fresh.ts'
+import { isMadeInside, makeInside } from './fresh.ts'
 import { isHeld, mountOf } from './held.ts'
 import { attributes, setattr } from './mount-attributes.ts'
 import { mountSays, moveOnto, openTarget, quoted, target } from './mount-target.ts'
@@ -42,9 +42,9 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
   const data = [...own, ...context(input, entry).map((option) => ({ option, pointer: '/linux/mountLabel' }))]
   const attrs = readOnly ? options.set : options.set & ~M.MOUNT_ATTR_RDONLY
   const made = isHeld(input, entry) ? mountOf(entry) : tree
+  const inherits = inheritsMode(input, entry)
   return [
-    ...openTarget(input, entry),
-    ...(inheritsMode(entry) ? [statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point')] : []),
+    ...(inherits ? [] : openTarget(input, entry)),
     ...detachedFileSystem({
       type: mount.type ?? '',
       source: mount.source,
@@ -57,7 +57,8 @@ function fileSystem(input: Input, entry: MountEntry): Step[] {
     }),
     ...labelRoot(input, entry, made),
     ...makeInside(input, entry, made),
-    ...(inheritsMode(entry) ? inheritMode(input, entry) : []),
+    // The mode is that of a mount point that was there: it is looked at before a missing one is made.
+    ...(inherits ? [...inheritMode(input, entry), ...openTarget(input, entry)] : []),
     ...(copiesUp(entry) ? copyUp(input, entry, target, made) : []),
     ...attributes(input, entry, made, { set: 0, clear: 0 }, delaysReadOnly(entry) ? M.MOUNT_ATTR_RDONLY : 0),
     ...moveOnto(input, entry, made)
@@ -97,22 +98,35 @@ const targetMode = slot('mode of the mount point')
 const modeBuffer = statxBuffer([{ offset: STX_MODE, slot: targetMode }])
 const directory = slot('directory')
 
-/** A tmpfs without a mode takes that of the directory it covers, as in runc: /tmp stays 1777. */
-const inheritsMode = ({ mount, options }: MountEntry): boolean =>
-  mount.type === 'tmpfs' && !options.data.some(({ option }) => option.startsWith('mode='))
+/**
+ * A tmpfs without a mode takes that of the directory it covers, as in runc: /tmp stays 1777. Where none was there it keeps the kernel's default,
+ * 1777: whoever the process runs as can write to it.
+ */
+const inheritsMode = (input: Input, entry: MountEntry): boolean =>
+  entry.mount.type === 'tmpfs' && !isMadeInside(input, entry) && !settingsOf(entry).data.some(({ option }) => option.startsWith('mode='))
 
 /** Only a tmpfs can be filled; on other file systems runc ignores the option as well. */
 const copiesUp = ({ mount, options }: MountEntry): boolean => mount.type === 'tmpfs' && options.extensions.includes('tmpcopyup')
 
-function inheritMode(input: Input, entry: MountEntry): Step[] {
-  const says = `set the mode of ${quoted(entry.mount.destination)}`
+function inheritMode(input: Input, { mount: { destination }, pointer }: MountEntry): Step[] {
+  const says = `set the mode of ${quoted(destination)}`
   const flags = O_RDONLY | O_CLOEXEC | O_DIRECTORY[input.facts.arch]
-  return [
-    { call: 'openat', args: [tree, text('.'), flags, 0], save: directory, pointer: entry.pointer, says },
+  const steps: Step[] = [
+    statxFd(target, modeBuffer, pointer, 'look at the mode of the mount point'),
+    close(target, pointer),
+    { call: 'openat', args: [tree, text('.'), flags, 0], save: directory, pointer, says },
     // The file type in stx_mode does no harm: fchmod(2) takes the permission bits only.
-    { call: 'fchmod', args: [directory, targetMode], pointer: entry.pointer, says },
-    close(directory, entry.pointer)
+    { call: 'fchmod', args: [directory, targetMode], pointer, says },
+    close(directory, pointer)
   ]
+  const open = {
+    path: destination,
+    into: target,
+    directory: true,
+    pointer: `${pointer}/destination`,
+    says: `open the mount point ${quoted(destination)}`
+  }
+  return [...openInRoot(input, { ...open, missing: steps.length }), ...steps]
 }
 
 const OLD_FLAGS: Readonly<Record<string, number>> = {
