@@ -1,6 +1,6 @@
 /** What the world is told of a container that is ready: state.json, the pid file, the pidfd socket. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { annotatedPath, PIDFD_RECEIVER } from '../config/annotations.ts'
 import { pointer } from '../config/pointer.ts'
 import { systemError } from '../errors/wording.ts'
@@ -23,11 +23,16 @@ export function announce({ directory, record, config, init }: Constructed, { pid
 
 /** The pid without a newline; a reader sees the whole file or none. A temporary file of the same name is somebody else's, and an error. */
 export function writePidFile(path: string, pid: number): void {
-  const temporary = join(dirname(path), `.${basename(path)}`)
+  // As in runc `..` and a slash at the end are taken by their text: the same path, and no other, is the temporary file's.
+  const file = resolve(path)
+  const temporary = join(dirname(file), `.${basename(file)}`)
+  let made = false
   try {
     writeFileSync(temporary, String(pid), { flag: 'wx', mode: 0o666 })
-    renameSync(temporary, path)
+    made = true
+    renameSync(temporary, file)
   } catch (cause) {
+    if (made) rmSync(temporary, { force: true })
     throw systemError(`write the pid file ${JSON.stringify(path)}`, cause)
   }
 }
