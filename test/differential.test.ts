@@ -276,6 +276,26 @@ const LIVES: Readonly<Record<string, Life>> = {
     config: sh('trap "exit 5" USR1; while :; do sleep 0.1; done'),
     calls: [RUN_DETACHED, ['kill', 'ID', '0'], ['kill', 'ID', 'NOSUCH'], ['kill', 'ID', 'SIGUSR1'], WAIT, ['delete', 'ID']]
   },
+  'empty values are values that are not given': {
+    config: sh('trap "exit 5" TERM; while :; do sleep 0.1; done'),
+    calls: [
+      ['--log-format', '', '--rootless', '', '--log', '', ...RUN_DETACHED],
+      ['exec', '--user', '', '--cwd', '', '--pid-file', '', '--process', '', 'ID', 'true'],
+      ['kill', 'ID', ''],
+      WAIT,
+      ['delete', 'ID']
+    ]
+  },
+  'a console socket without a terminal': {
+    config: sleep,
+    calls: [
+      ['create', '--console-socket', '/no/such', '--bundle', 'BUNDLE', 'ID'],
+      STATE,
+      RUN_DETACHED,
+      ['exec', '--detach', '--console-socket', '/no/such', 'ID', 'true'],
+      ['delete', '--force', 'ID']
+    ]
+  },
   'an id twice': { config: sleep, calls: [CREATE, CREATE, STATE, ['delete', '--force', 'ID']] },
   'no such container': {
     calls: [STATE, ['start', 'ID'], ['kill', 'ID', 'KILL'], ['delete', 'ID'], ['delete', '--force', 'ID']]

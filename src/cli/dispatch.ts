@@ -81,7 +81,8 @@ function runtimeOptions(given: Globals, log: Log): RuntimeOptions {
 }
 
 function rootless(text: string): boolean | 'auto' {
-  if (text === 'auto') return text
+  // As in runc, an empty one is one that was not given, as is that of --log-format.
+  if (text === 'auto' || text === '') return 'auto'
   const value = readBoolean(text)
   if (value === undefined) throw invalidRootless(text)
   return value

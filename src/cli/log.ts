@@ -43,9 +43,10 @@ export interface LogOptions {
  * anything else happens, so that a path that cannot be written is found by every command and not only by those that fail.
  * @throws TsrunError `usage` for another format, `system` when the file cannot be opened
  */
-export function openLog({ file = '', format, debug, merged }: LogOptions): Log {
+export function openLog({ file = '', format: given, debug, merged }: LogOptions): Log {
+  const format = given || 'text'
   const form = forms[format]
-  if (form === undefined) throw invalidLogFormat(format)
+  if (form === undefined) throw invalidLogFormat(given)
   if (file === '') return standardError(format === 'json' ? form : undefined, debug, merged)
   const fd = open(file)
   const write = (level: LogLevel, message: string, fields: Fields): void => {

@@ -13,9 +13,12 @@ export function connectConsole(path: string | undefined): (work: Work) => number
   }
 }
 
-/** runc's rules, which engines know: a terminal goes to a socket, or stays in the foreground. */
+/**
+ * runc's rules, which engines know: a terminal goes to a socket, or stays in the foreground; without a terminal nobody would ever connect to the socket.
+ * A terminal of the foreground may go to a socket, too, as in crun.
+ */
 export function checkTerminal(config: Config, { consoleSocket }: { readonly consoleSocket?: string }, detached: boolean): void {
   const terminal = config.process?.terminal === true
   if (detached && terminal && consoleSocket === undefined) throw ttyWithoutSocket()
-  if (!detached && !terminal && consoleSocket !== undefined) throw socketWithoutTty()
+  if (!terminal && consoleSocket !== undefined) throw socketWithoutTty()
 }

@@ -6,7 +6,7 @@ import type { Invocation, Main } from '../commands.ts'
 
 /** Ends with the status of the process; with `--detach` with 0. */
 export const main: Main<'exec'> = async (invocation) => {
-  const { exitStatus } = await exec({ ...given(invocation), ...paths(invocation) })
+  const { exitStatus } = await exec({ ...given(invocation), ...texts(invocation) })
   return exitStatus
 }
 
@@ -23,14 +23,14 @@ function given({ flags, args, options }: Invocation<'exec'>): ExecOptions {
     preserveFds: flags['preserve-fds'],
     detach: flags.detach,
     ignorePaused: flags['ignore-paused'],
-    ...(flags.user === undefined ? {} : { user: readUser(flags.user) }),
     ...(flags['no-new-privs'] === undefined ? {} : { noNewPrivileges: flags['no-new-privs'] })
   }
 }
 
 /** As in runc, an empty one is one that was not given. */
-function paths({ flags }: Invocation<'exec'>): Partial<ExecOptions> {
+function texts({ flags }: Invocation<'exec'>): Partial<ExecOptions> {
   return {
+    ...(flags.user ? { user: readUser(flags.user) } : {}),
     ...(flags.process ? { processFile: flags.process } : {}),
     ...(flags.cwd ? { cwd: flags.cwd } : {}),
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),

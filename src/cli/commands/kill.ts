@@ -5,9 +5,10 @@ import { unknownSignal } from '../../errors/wording.cli.ts'
 import type { Main } from '../commands.ts'
 
 export const main: Main<'kill'> = async ({ args, flags, options }) => {
-  const [id, name = 'SIGTERM'] = args
-  const signal = parseSignal(name)
-  if (signal === undefined) throw unknownSignal(name)
+  // As in runc, an empty one is one that was not given.
+  const [id, name] = args
+  const signal = parseSignal(name || 'SIGTERM')
+  if (signal === undefined) throw unknownSignal(name!)
   const one = (id: string): Promise<void> => kill(id, signal, { ...options, all: flags.all })
   if (flags.regex) await (await import('./matching.ts')).forMatching(id!, options, one)
   else await one(id!)
