@@ -35,13 +35,14 @@ export function readConfig(bundle: string, file?: string): ReadConfig {
 
 /**
  * The text of a file.
- * @param bundle the directory that should hold it, when it is a bundle's
+ * @param bundle the directory that should hold it, when it is a bundle's; without it the file is one that the caller has named, and may be a pipe
+ * as well, as in `exec --process <(…)`
  * @throws TsrunError `bundle`, `config`
  */
 export function readText(file: string, bundle?: string): string {
   let bytes: Uint8Array
   try {
-    bytes = readBounded(file)
+    bytes = readBounded(file, bundle !== undefined)
   } catch (cause) {
     throw cause instanceof TsrunError ? cause : missing(file, bundle, cause)
   }
@@ -55,20 +56,40 @@ export function readText(file: string, bundle?: string): string {
 
 const NOT_UTF8: Problem = { pointer: '', message: 'must be UTF-8; it has other bytes' }
 
-/** Whoever has written the bundle may exchange the file: for a FIFO that nobody writes to, or a file that has no end. */
-function readBounded(file: string): Uint8Array {
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+/**
+ * Whoever has written the bundle may exchange its file: for a FIFO that nobody writes to, or a file that has no end. Of one that the caller has named
+ * the end is waited for, as runc and crun do.
+ */
+function readBounded(file: string, ofBundle: boolean): Uint8Array {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOCTTY | (ofBundle ? constants.O_NONBLOCK : 0))
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) throw unreadable(file, 'it is not a regular file')
-    if (stat.size > MAX_SIZE) throw unreadable(file, `it has ${stat.size} bytes, and more than ${MAX_SIZE} are refused`)
-    const bytes = new Uint8Array(stat.size)
-    let length = 0
-    for (let read = -1; read !== 0 && length < stat.size; length += read) read = readSync(fd, bytes, length, stat.size - length, length)
-    return bytes.subarray(0, length)
+    if (stat.isFile()) return readFile(file, fd, stat.size)
+    if (ofBundle) throw unreadable(file, 'it is not a regular file')
+    return readStream(file, fd)
   } finally {
     closeSync(fd)
   }
+}
+
+function readFile(file: string, fd: number, size: number): Uint8Array {
+  if (size > MAX_SIZE) throw unreadable(file, `it has ${size} bytes, and more than ${MAX_SIZE} are refused`)
+  const bytes = new Uint8Array(size)
+  let length = 0
+  for (let read = -1; read !== 0 && length < size; length += read) read = readSync(fd, bytes, length, size - length, length)
+  return bytes.subarray(0, length)
+}
+
+function readStream(file: string, fd: number): Uint8Array {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for (let read = -1; read !== 0; length += read) {
+    if (length > MAX_SIZE) throw unreadable(file, `it has more than ${MAX_SIZE} bytes, which are refused`)
+    const chunk = new Uint8Array(65536)
+    read = readSync(fd, chunk, 0, chunk.length, null)
+    chunks.push(chunk.subarray(0, read))
+  }
+  return Buffer.concat(chunks)
 }
 
 function missing(file: string, bundle: string | undefined, cause: unknown): TsrunError {

@@ -59,6 +59,29 @@ t.test('a document', { skip: needs({ containers: true, ids: 8 }) }, async (t) =>
   t.match(call(id), { status: 255, stderr: /^tsrun: exec failed: exec args cannot be empty/ })
 })
 
+t.test('a document that comes through a pipe', { skip: needs({ containers: true, commands: ['bash'] }) }, async (t) => {
+  using box = sandbox(t)
+  const { id, bundle, withCall } = await running(box)
+  const file = join(box.directory, 'process.json')
+  writeFileSync(file, JSON.stringify({ cwd: '/', args: ['/bin/echo', 'x'.repeat(100_000)] }))
+  const piped = { wrapper: ['sh', '-c', `cat ${file} | "$@"`, 'sh'] }
+  t.match(withCall(piped, '--process', '/dev/stdin', id), { status: 0, stdout: `${'x'.repeat(100_000)}\n` })
+  t.match(withCall({ wrapper: ['bash', '-c', `"$@" --process <(cat ${file}) ${id}`, 'bash'] }), { status: 0, stdout: /^x+\n$/ })
+  t.match(withCall({}, '--process', box.directory, id), { status: 255, stderr: /cannot read ".*": .*directory/ })
+  t.match(withCall({}, '--process', '/dev/null', id), { status: 255, stderr: /is empty/ })
+  const config = join(bundle, 'config.json')
+  const run = box.tsrunWith(
+    { wrapper: ['sh', '-c', `sed s/1000/0/ ${config} | "$@"`, 'sh'] },
+    'run',
+    '--config',
+    '/dev/stdin',
+    '--bundle',
+    bundle,
+    box.id()
+  )
+  t.match(run, { status: 0, stderr: '' }, 'a configuration as well')
+})
+
 t.test('capabilities and privileges', { skip: needs({ containers: true, ids: 1001 }) }, async (t) => {
   using box = sandbox(t)
   const { sh, id, call } = await running(box)
