@@ -1,4 +1,6 @@
 /** The configuration of a container that is created, not checked yet: load.ts does that, and takes longer to load. */
+import { realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { copyDocument } from '../config/document.ts'
 import { type ReadConfig, readConfig } from '../config/read.ts'
 import { refusedConfig } from '../errors/wording.config.ts'
@@ -6,6 +8,20 @@ import type { CreateOptions } from './types.ts'
 
 /** What a caller's own configuration is called in messages. */
 const GIVEN = 'config'
+
+/**
+ * Where the bundle is, without symlinks, as runc and crun see it from inside: one that leads to another bundle later (`current -> release-2`) changes nothing
+ * for a container that is there, its state and its hooks.
+ * @param path default: the working directory
+ */
+export function bundleDirectory(path = '.'): string {
+  try {
+    return realpathSync.native(path || '.')
+  } catch {
+    // Whoever reads it says what is wrong with it.
+    return resolve(path)
+  }
+}
 
 /**
  * Reads `config.json` of the bundle, or takes the configuration that the caller has given.

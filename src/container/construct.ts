@@ -1,12 +1,11 @@
 /** The way from a bundle to an init that is ready: what `create` and `run` have in common. */
-import { resolve } from 'node:path'
 import type { CgroupLocation } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import { listenUnix } from '../linux/socket.ts'
 import type { PlanOptions } from '../plan/facts.ts'
 import { mountOfIdMap } from '../plan/idmap-fd.ts'
 import { SPEC_VERSION } from '../version.ts'
-import { readBundle } from './bundle.ts'
+import { bundleDirectory, readBundle } from './bundle.ts'
 import { cgroupDriver } from './cgroup.ts'
 import type { Compiled } from './compiled.ts'
 import { checkTerminal } from './console.ts'
@@ -58,7 +57,7 @@ export interface Constructed extends Launched {
  */
 export async function construct(options: CreateOptions, wanted: Wanted, work: Work): Promise<Constructed> {
   checkId(options.id)
-  const bundle = resolve(options.bundle ?? '.')
+  const bundle = bundleDirectory(options.bundle)
   const read = readBundle(options, bundle)
   const draft = await draftOf(read, options, wanted.release)
   const { config } = draft

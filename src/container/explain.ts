@@ -1,11 +1,11 @@
 /** `explain`: the program that a bundle would become, without running it. It needs no root, and changes nothing. */
-import { resolve } from 'node:path'
 import { cgroupLayout, locate } from '../cgroup/index.ts'
 import type { Config } from '../config/types.ts'
 import { compile } from '../plan/compile.ts'
 import type { CgroupFacts, PlanOptions } from '../plan/facts.ts'
 import { explainPlan, formatPlan } from '../plan/format.ts'
 import type { Plan } from '../plan/step.ts'
+import { bundleDirectory } from './bundle.ts'
 import { readFacts } from './facts.ts'
 import { loadBundle } from './load.ts'
 import { isRootless } from './root.ts'
@@ -24,7 +24,7 @@ export async function explain(options: ExplainOptions): Promise<string> {
 
 /** Compiles the bundle for this host, or for the other architecture. */
 export async function planOf(options: ExplainOptions): Promise<Plan> {
-  const bundle = resolve(options.bundle ?? '.')
+  const bundle = bundleDirectory(options.bundle)
   const { config } = loadBundle(options, bundle)
   const rootless = isRootless(options)
   const facts = await readFacts({ config, bundle, rootless, noPivot: options.noPivot === true, log: options.log })

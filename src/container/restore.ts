@@ -6,6 +6,7 @@ import { badLsmProfile, noImages, noLsmProfile, onlyRoot } from '../errors/wordi
 import { reasonOf } from '../errors/wording.ts'
 import { own } from '../linux/fd.ts'
 import { setSubreaper } from '../linux/process.ts'
+import { bundleDirectory } from './bundle.ts'
 import { cgroupDriver } from './cgroup.ts'
 import { DEFAULT_IMAGES } from './checkpoint.ts'
 import { checkTerminal, connectConsole } from './console.ts'
@@ -64,7 +65,7 @@ async function prepare(options: RestoreOptions, work: Work): Promise<Restoring> 
   checkLsmProfile(options.lsmProfile)
   const images = resolve(options.imagePath ?? DEFAULT_IMAGES)
   checkImages(images)
-  const bundle = resolve(options.bundle ?? '.')
+  const bundle = bundleDirectory(options.bundle)
   const { config, text } = loadBundle(options, bundle)
   checkTerminal(config, options, options.detach === true)
   const { rootfs } = await readFacts({ config, bundle, rootless: false, noPivot: false, log: options.log })

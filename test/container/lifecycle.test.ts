@@ -6,7 +6,7 @@ import type { Config } from '../../src/config/types.ts'
 import { create, deleteContainer, kill, list, start, state } from '../../src/index.ts'
 import { SPEC_VERSION } from '../../src/version.ts'
 import type { Overrides } from '../config.ts'
-import { asRoot, needs, type Sandbox, sandbox, unable } from '../harness.ts'
+import { asRoot, needs, type Sandbox, sandbox, tsrunPath, unable } from '../harness.ts'
 import { user } from '../user.ts'
 
 const forHostProcesses = needs({ containers: true, host: { CAP_SYS_ADMIN: "a proc of the host's processes" } })
@@ -268,6 +268,40 @@ t.test('the pid file is whole, has no newline, and is not written over a strange
   const before = box.snapshot()
   await t.rejects(create({ ...all, pidFile }), { code: 'system', errno: 'EEXIST' })
   t.same(await box.leftovers(before), [])
+})
+
+t.test('the pid file: a path is taken by its text, and nothing is left of one that cannot be', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle(SLEEP)
+  const path = join(box.directory, 'pid')
+  // runc takes it so, too.
+  for (const form of [`${box.directory}/missing/../pid`, `${path}/`]) {
+    const id = box.id()
+    t.match(box.tsrun('create', '--pid-file', form, '--bundle', bundle, id), { status: 0, stderr: '' })
+    t.equal(readFileSync(path, 'latin1'), String((await state(id, { root: box.root() })).pid), form)
+    await deleteContainer(id, { root: box.root() })
+    rmSync(path)
+  }
+  mkdirSync(path)
+  const before = box.snapshot()
+  t.match(box.tsrun('create', '--pid-file', path, '--bundle', bundle, box.id()), { status: 1, stderr: /cannot write the pid file/ })
+  t.same(await box.leftovers(before), [])
+  t.notOk(existsSync(join(box.directory, '.pid')))
+})
+
+t.test('a bundle at the end of a symlink is where that leads now', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  const bundle = box.bundle({ ...SLEEP, hooks: { poststop: [{ path: '/bin/sh', args: ['sh', '-c', `cat >${box.directory}/seen`] }] } })
+  const link = join(box.directory, 'current')
+  symlinkSync(bundle, link)
+  for (const runtime of [tsrunPath(), ...(!user && needs({ commands: ['runc'] }) === false ? ['runc'] : [])]) {
+    const id = box.id()
+    const call = (...args: string[]) => box.runtime(runtime, args)
+    t.match(call('create', '--bundle', link, id), { status: 0, stderr: '' })
+    t.match(JSON.parse(call('state', id).stdout), { bundle, rootfs: join(bundle, 'rootfs') }, runtime)
+    t.match(call('delete', '--force', id), { status: 0, stderr: '' })
+    t.match(JSON.parse(readFileSync(join(box.directory, 'seen'), 'utf8')), { bundle }, runtime)
+  }
 })
 
 t.test('a configuration instead of a bundle, with integers of 64 bits', { skip: unable }, async (t) => {
