@@ -3,7 +3,8 @@ import { type SignalName, signalNumbers } from '../abi/signals.ts'
 import { interrupted } from '../errors/wording.ts'
 import { ignoredByCaller } from '../linux/process.ts'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const satisfies readonly SignalName[]
+/** The signals that do it. */
+export const INTERRUPTING: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 export interface Interrupt extends Disposable {
   /** Throws TsrunError `died` once a signal has come. */
@@ -23,7 +24,7 @@ const tellAll = (name: string): void => {
 function join(listener: (name: string) => void): void {
   if (listening.size === 0) {
     const ignored = ignoredByCaller() ?? []
-    signals = SIGNALS.filter((name) => !ignored.includes(signalNumbers[name]))
+    signals = INTERRUPTING.filter((name) => !ignored.includes(signalNumbers[name]))
     for (const name of signals) process.on(name, tellAll)
   }
   listening.add(listener)

@@ -2,6 +2,8 @@
 import { signalNumbers } from '../abi/signals.ts'
 import { ignoredByCaller, pidfdSendSignal } from '../linux/process.ts'
 import type { Dispositions } from '../linux/spawn.ts'
+import { INTERRUPTING } from './interrupt.ts'
+import type { Work } from './work.ts'
 
 const { SIGCHLD, SIGKILL, SIGPIPE, SIGPWR, SIGSTOP, SIGXFSZ } = signalNumbers
 
@@ -39,11 +41,12 @@ const KEPT: ReadonlySet<string> = new Set([
 /**
  * Sends what this process is sent to the one that `pidfd` refers to, until it is disposed of.
  * @param pidfd must stay open until then
+ * @param except those that somebody else listens to meanwhile
  */
-export function forwardSignals(pidfd: number): Disposable {
+export function forwardSignals(pidfd: number, except: readonly string[] = []): Disposable {
   const listeners = new Map<string, () => void>()
   for (const [name, number] of Object.entries(signalNumbers)) {
-    if (KEPT.has(name)) continue
+    if (KEPT.has(name) || except.includes(name)) continue
     const listener = (): void => void pidfdSendSignal(pidfd, number)
     if (listen(name, listener)) listeners.set(name, listener)
   }
@@ -53,6 +56,29 @@ export function forwardSignals(pidfd: number): Disposable {
     }
   }
 }
+
+/**
+ * Forwards from before the user's process is executed on: a signal at its default would end this process, and leave that one behind. What interrupts
+ * the work until then is not among them; `rest` forwards that as well, and is to be called while the work still listens for it.
+ * @param pidfd must stay open until all is disposed of; when the work is undone, it is
+ */
+export function forwardFromStart(pidfd: number, work: Work): { readonly rest: () => Disposable } {
+  const most = forwardSignals(pidfd, INTERRUPTING)
+  work.undo.add('forward no more signals', () => most[Symbol.dispose]())
+  return {
+    rest() {
+      const others = forwardSignals(pidfd, forwarded)
+      return {
+        [Symbol.dispose]() {
+          others[Symbol.dispose]()
+          most[Symbol.dispose]()
+        }
+      }
+    }
+  }
+}
+
+const forwarded = Object.keys(signalNumbers).filter((name) => !INTERRUPTING.some((each) => each === name))
 
 /** False when this engine cannot listen for the signal. */
 function listen(name: string, listener: () => void): boolean {

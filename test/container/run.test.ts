@@ -106,7 +106,7 @@ async function signalled(box: Sandbox, bundle: string, signals: readonly NodeJS.
     })
     ended.then(() => resolve())
   })
-  // The forwarding starts a moment after the process.
+  // A moment after the process has begun all signals are forwarded, and none undoes its making any more.
   await new Promise((resolve) => setTimeout(resolve, 300))
   for (const signal of signals) {
     child.kill(signal)
@@ -126,6 +126,19 @@ t.test('signals are forwarded', { skip: unable }, async (t) => {
     output.split('\n').filter((line) => ['HUP', 'INT', 'USR1', 'USR2', 'TERM'].includes(line)),
     ['HUP', 'INT', 'USR1', 'USR2', 'TERM']
   )
+  t.same(await list({ root: box.root() }), [])
+})
+
+t.test('a signal that comes while the process begins is forwarded, and does not end the runtime', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  // A poststart hook is a child of the runtime, in the bundle.
+  const hook = 'while [ ! -e rootfs/ready ]; do sleep 0.02; done; kill -USR1 $PPID; sleep 0.3'
+  const bundle = box.bundle({
+    ...shell('trap "exit 5" USR1; touch /ready; while :; do sleep 0.05; done'),
+    root: { readonly: false },
+    hooks: { poststart: [{ path: '/bin/sh', args: ['sh', '-c', hook], env: ['PATH=/bin:/usr/bin'] }] }
+  })
+  t.match(box.tsrun('run', '--bundle', bundle, box.id()), { status: 5, stderr: '' })
   t.same(await list({ root: box.root() }), [])
 })
 
