@@ -23,7 +23,7 @@ import { untilInitEnds } from './reaper.ts'
 import type { ContainerRecord } from './record.ts'
 import { letGo } from './release.ts'
 import { rootDirectory } from './root.ts'
-import { forwardFromStart } from './signals.ts'
+import { holdSignals } from './signals.ts'
 import { stateDocument, statusOf } from './status.ts'
 import { readRecord, type StateDirectory, stateDirectory } from './store.ts'
 import { openTerminal } from './terminal.ts'
@@ -50,14 +50,10 @@ export async function exec(options: ExecOptions): Promise<RunResult> {
   using terminal = openTerminal()
   const running = await withUndo(options, async (work) => {
     const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
-    let forwarding: ReturnType<typeof forwardFromStart> | undefined
-    const prepared = (pidfd: number): void => {
-      terminal.receive()
-      forwarding = forwardFromStart(pidfd, work)
-    }
-    const { pid, pidfd } = await begin(options, console, prepared, work)
+    const signals = holdSignals(work)
+    const { pid, pidfd } = await begin(options, console, () => terminal.receive(), work)
     // Before the listener for interrupts goes: what comes in this moment is forwarded.
-    return { pid, forwarding: forwarding!.rest(), pidfd: own(pidfd.release()) }
+    return { pid, forwarding: signals.forward(pidfd.fd), pidfd: own(pidfd.release()) }
   })
   using pidfd = running.pidfd
   using _ = running.forwarding
@@ -67,8 +63,8 @@ export async function exec(options: ExecOptions): Promise<RunResult> {
   return { exitStatus: child === undefined ? 0 : shellStatus(child), pid: running.pid }
 }
 
-/** Until the command is executed. `prepared` is called when all is ready for it, with its pidfd. */
-async function begin(options: ExecOptions, console: (work: Work) => number, prepared: (pidfd: number) => void, work: Work): Promise<Child> {
+/** Until the command is executed. `prepared` is called when all is ready for it. */
+async function begin(options: ExecOptions, console: (work: Work) => number, prepared: () => void, work: Work): Promise<Child> {
   const target = openTarget(options, work)
   const config: Config = { ...target.config, process: processOf(options, target.config) }
   checkTerminal(config, options, options.detach === true)
@@ -78,7 +74,7 @@ async function begin(options: ExecOptions, console: (work: Work) => number, prep
   const { intelRdt } = target.record
   if (intelRdt !== undefined) (await import('./resctrl.ts')).joinGroup(intelRdt, child.pid)
   announce(child, options, work)
-  prepared(child.pidfd.fd)
+  prepared()
   work.interrupt.check()
   const record = { init_process_pid: child.pid, steps: program.afterReady }
   // The process itself cannot be looked at before execve, but by root of the host.

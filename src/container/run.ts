@@ -13,7 +13,7 @@ import { answer } from './protocol.ts'
 import { untilInitEnds } from './reaper.ts'
 import type { ContainerRecord } from './record.ts'
 import { letGo, runPoststartHooks, runStartContainerHooks } from './release.ts'
-import { forwardFromStart } from './signals.ts'
+import { holdSignals } from './signals.ts'
 import { directoryExists, type StateDirectory } from './store.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 import type { RunOptions, RunResult } from './types.ts'
@@ -53,11 +53,11 @@ export async function run(options: RunOptions): Promise<RunResult> {
   return await stay(running, terminal, subreaper, options)
 }
 
-/** Until the user's process runs. `prepared` is called when all is ready for it, with its pidfd. The relay is the caller's from then on. */
+/** Until the user's process runs. `prepared` is called when all is ready for it. The relay is the caller's from then on. */
 async function begin(
   options: RunOptions,
   console: (work: Work) => number,
-  prepared: (pidfd: number) => void,
+  prepared: () => void,
   work: Work
 ): Promise<Constructed & Pick<Running, 'relay'>> {
   const made = await construct(options, { release: 'sync', detached: options.detach === true, console }, work)
@@ -68,7 +68,7 @@ async function begin(
   if (relay !== undefined) work.undo.add('close the socket for its readiness', () => relay[Symbol.dispose]())
   const release = { record, config, pidfd: init.pidfd.fd, interrupt: work.interrupt }
   await runStartContainerHooks(release)
-  prepared(init.pidfd.fd)
+  prepared()
   await letGo(release, () => {
     answer(sync.fd)
     return sync.fd
@@ -80,15 +80,12 @@ async function begin(
 
 async function beginForeground(options: RunOptions, terminal: Terminal, work: Work): Promise<Running> {
   const console = options.consoleSocket === undefined ? () => terminal.socket(work) : connectConsole(options.consoleSocket)
-  let forwarding: ReturnType<typeof forwardFromStart> | undefined
-  const prepared = (pidfd: number): void => {
-    // The process finds its terminal in the right size.
-    terminal.receive()
-    forwarding = forwardFromStart(pidfd, work)
-  }
-  const { directory, record, config, init, relay } = await begin(options, console, prepared, work)
+  const signals = holdSignals(work)
+  // The process finds its terminal in the right size.
+  const { directory, record, config, init, relay } = await begin(options, console, () => terminal.receive(), work)
   // Before the listener for interrupts goes: what comes in this moment is forwarded.
-  return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding: forwarding!.rest(), relay }
+  const forwarding = signals.forward(init.pidfd.fd)
+  return { directory, record, config, pidfd: own(init.pidfd.release()), forwarding, relay }
 }
 
 /** The rest of its life; the terminal, its signals and its end are those of the caller. */

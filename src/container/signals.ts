@@ -38,16 +38,12 @@ const KEPT: ReadonlySet<string> = new Set([
   ...['SIGILL', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGPROF']
 ])
 
-/**
- * Sends what this process is sent to the one that `pidfd` refers to, until it is disposed of.
- * @param pidfd must stay open until then
- * @param except those that somebody else listens to meanwhile
- */
-export function forwardSignals(pidfd: number, except: readonly string[] = []): Disposable {
+/** Calls `heard` for each signal with one of these names, until it is disposed of. */
+function hear(names: readonly string[], heard: (number: number) => void): Disposable {
   const listeners = new Map<string, () => void>()
-  for (const [name, number] of Object.entries(signalNumbers)) {
-    if (KEPT.has(name) || except.includes(name)) continue
-    const listener = (): void => void pidfdSendSignal(pidfd, number)
+  for (const name of names) {
+    const number = signalNumbers[name as keyof typeof signalNumbers]
+    const listener = (): void => heard(number)
     if (listen(name, listener)) listeners.set(name, listener)
   }
   return {
@@ -57,28 +53,48 @@ export function forwardSignals(pidfd: number, except: readonly string[] = []): D
   }
 }
 
+const FORWARDED = Object.keys(signalNumbers).filter((name) => !KEPT.has(name))
+const INTERRUPT = FORWARDED.filter((name) => INTERRUPTING.some((each) => each === name))
+const OTHERS = FORWARDED.filter((name) => !INTERRUPT.includes(name))
+
 /**
- * Forwards from before the user's process is executed on: a signal at its default would end this process, and leave that one behind. What interrupts
- * the work until then is not among them; `rest` forwards that as well, and is to be called while the work still listens for it.
- * @param pidfd must stay open until all is disposed of; when the work is undone, it is
+ * Sends what this process is sent to the one that `pidfd` refers to, until it is disposed of.
+ * @param pidfd must stay open until then
  */
-export function forwardFromStart(pidfd: number, work: Work): { readonly rest: () => Disposable } {
-  const most = forwardSignals(pidfd, INTERRUPTING)
-  work.undo.add('forward no more signals', () => most[Symbol.dispose]())
+export const forwardSignals = (pidfd: number): Disposable => hear(FORWARDED, (number) => void pidfdSendSignal(pidfd, number))
+
+/** Signals that wait for the process that they are meant for. */
+export interface HeldSignals {
+  /**
+   * Sends them, and forwards from now on what comes; to be called while the work still listens for what interrupts it.
+   * @param pidfd must stay open until the forwarding is disposed of
+   */
+  forward(pidfd: number): Disposable
+}
+
+/**
+ * Holds back what comes while a process is made: at its default a signal would end this process, and leave behind what is half made, or the process
+ * that has just begun. What interrupts the work is not among them.
+ */
+export function holdSignals(work: Work): HeldSignals {
+  const held = new Set<number>()
+  let take = (number: number): void => void held.add(number)
+  const others = hear(OTHERS, (number) => take(number))
+  work.undo.add('listen for no more signals', () => others[Symbol.dispose]())
   return {
-    rest() {
-      const others = forwardSignals(pidfd, forwarded)
+    forward(pidfd) {
+      take = (number) => void pidfdSendSignal(pidfd, number)
+      const interrupt = hear(INTERRUPT, take)
+      for (const number of held) take(number)
       return {
         [Symbol.dispose]() {
+          interrupt[Symbol.dispose]()
           others[Symbol.dispose]()
-          most[Symbol.dispose]()
         }
       }
     }
   }
 }
-
-const forwarded = Object.keys(signalNumbers).filter((name) => !INTERRUPTING.some((each) => each === name))
 
 /** False when this engine cannot listen for the signal. */
 function listen(name: string, listener: () => void): boolean {

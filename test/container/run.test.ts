@@ -142,6 +142,20 @@ t.test('a signal that comes while the process begins is forwarded, and does not 
   t.same(await list({ root: box.root() }), [])
 })
 
+t.test('a signal that comes while the container is made waits for the process', { skip: unable }, async (t) => {
+  using box = sandbox(t)
+  const hooks = {
+    createRuntime: [
+      { path: '/bin/sh', args: ['sh', '-c', 'kill -USR1 $PPID; kill -QUIT $PPID; exec sleep 0.3'], env: ['PATH=/bin:/usr/bin'] }
+    ]
+  }
+  const before = box.snapshot()
+  // Pid 1 of a pid namespace does not end by a signal that it does not handle.
+  const bundle = box.bundle({ ...shell('sleep 0.1; exit 7'), hooks })
+  t.match(box.tsrun('run', '--bundle', bundle, box.id()), { status: 7, stderr: '' })
+  t.same(await box.leftovers(before), [])
+})
+
 t.test('a process that a signal ends makes 128 + n', { skip: forHostProcesses }, async (t) => {
   using box = sandbox(t)
   // Pid 1 of a pid namespace has no default actions, so this one shares the host's.
