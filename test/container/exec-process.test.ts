@@ -71,7 +71,7 @@ t.test('a document that comes through a pipe', { skip: needs({ containers: true,
   t.match(withCall({}, '--process', '/dev/null', id), { status: 255, stderr: /is empty/ })
   const config = join(bundle, 'config.json')
   const run = box.tsrunWith(
-    { wrapper: ['sh', '-c', `sed s/1000/0/ ${config} | "$@"`, 'sh'] },
+    { wrapper: ['sh', '-c', `sed 's/"1000"/"0"/' ${config} | "$@"`, 'sh'] },
     'run',
     '--config',
     '/dev/stdin',
