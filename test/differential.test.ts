@@ -280,7 +280,7 @@ const LIVES: Readonly<Record<string, Life>> = {
     config: sh('trap "exit 5" TERM; while :; do sleep 0.1; done'),
     calls: [
       ['--log-format', '', '--rootless', '', '--log', '', ...RUN_DETACHED],
-      ['exec', '--user', '', '--cwd', '', '--pid-file', '', '--process', '', 'ID', 'true'],
+      ['exec', '--cwd', '', '--pid-file', '', '--process', '', 'ID', 'true'],
       ['kill', 'ID', ''],
       WAIT,
       ['delete', 'ID']

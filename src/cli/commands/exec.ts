@@ -23,6 +23,8 @@ function given({ flags, args, options }: Invocation<'exec'>): ExecOptions {
     preserveFds: flags['preserve-fds'],
     detach: flags.detach,
     ignorePaused: flags['ignore-paused'],
+    // An empty one is none, and an error: a variable that is not set must not make the process root.
+    ...(flags.user === undefined ? {} : { user: readUser(flags.user) }),
     ...(flags['no-new-privs'] === undefined ? {} : { noNewPrivileges: flags['no-new-privs'] })
   }
 }
@@ -30,7 +32,6 @@ function given({ flags, args, options }: Invocation<'exec'>): ExecOptions {
 /** As in runc, an empty one is one that was not given. */
 function texts({ flags }: Invocation<'exec'>): Partial<ExecOptions> {
   return {
-    ...(flags.user ? { user: readUser(flags.user) } : {}),
     ...(flags.process ? { processFile: flags.process } : {}),
     ...(flags.cwd ? { cwd: flags.cwd } : {}),
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
