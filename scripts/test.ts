@@ -24,7 +24,7 @@ const { values } = parseArgs({ options: { only: { type: 'string', multiple: true
 const only = values.only ?? []
 
 /** Time that one test file has; a file that needs more is two files. */
-const FILE_TIMEOUT_MS = 120_000
+const FILE_TIMEOUT_MS = 240_000
 const CHECK_TIMEOUT_MS = 300_000
 
 interface Finished {

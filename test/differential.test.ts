@@ -13,7 +13,7 @@ import { type Needs, needs, type Result, type Sandbox, sandbox, tsrunPath } from
 import { idMaps, user } from './user.ts'
 import { type Namespaces, PROBE_ARGS, PROBE_ENV, parseView, type View } from './view.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 const reference = process.env.TSRUN_REFERENCE ?? 'runc'
 const skip = needs({ containers: true, commands: [reference] })
