@@ -38,11 +38,14 @@ export interface Work<J extends Job = Job> {
   readonly finished: (job: J, how: Finished) => void
 }
 
-/** What is left of `Work` at the end. */
+/** What is left of `Work` at the end: jobs for which no time was left, or no machine. */
 export interface Rest {
   readonly lost: readonly Lost[]
   readonly notRun: readonly Job[]
 }
+
+/** How long before the end no job begins any more: it would be cut off in the middle. The longest take as long as that on a slow host. */
+const LAST_MS = 240_000
 
 /** A machine under emulation keeps little more than one processor busy. */
 const MACHINES = Math.max(1, Math.min(3, availableParallelism(), Math.floor(totalmem() / 4e9)))
@@ -92,7 +95,9 @@ class Worker<J extends Job> {
     const job = this.running
     this.running = undefined
     if (event.event === 'idle') {
-      this.running = this.queue.shift()
+      const { timeoutMs } = this.all
+      const isLate = performance.now() > timeoutMs - Math.min(LAST_MS, timeoutMs / 4)
+      this.running = isLate ? undefined : this.queue.shift()
       input(this.running === undefined ? '\n' : `${JSON.stringify(this.running.command)}\n`)
     } else if (job !== undefined) this.all.finished(job, event)
   }
