@@ -14,6 +14,7 @@ import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { removeSandboxesOf } from '../test/remove.ts'
 import { type Ids, type OrdinaryUser, ordinaryUser } from './ordinary-user.ts'
 import { prepare } from './prepare.ts'
 import { type Outcome, report, summarize } from './report.ts'
@@ -39,32 +40,59 @@ interface Finished {
 /** How long a file that takes too long has to end its containers, which are in sessions of their own (test/harness.ts). */
 const GRACE_MS = 10_000
 
+/** How to end what runs now, when this process is to end. */
+const running = new Set<() => void>()
+let interrupted = false
+
+/** Ctrl-C and the like do not reach the tests, which have sessions of their own: they are ended as at a time-out, and their containers with them. */
+for (const [name, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15]
+] as const)
+  process.once(name, () => {
+    interrupted = true
+    process.once('exit', () => (process.exitCode = 128 + number))
+    for (const end of running) end()
+  })
+
+let files = 0
+
 /** Runs a command with its output kept, no input, and everything that it started ended at a time-out. */
 function run(command: string, args: readonly string[], timeoutMs: number): Promise<Finished> {
   const begun = performance.now()
+  const mark = `${process.pid.toString(36)}x${(++files).toString(36)}`
   // A process group of its own, so that a time-out ends the containers' parents, too.
   const child = spawn(command, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    env: { ...process.env, CI: 'true', TAP_TIMEOUT: String(FILE_TIMEOUT_MS / 1000 - 5) }
+    env: { ...process.env, CI: 'true', TAP_TIMEOUT: String(FILE_TIMEOUT_MS / 1000 - 5), TSRUN_TEST_FILE: mark }
   })
   let stdout = ''
   let stderr = ''
   let timedOut = false
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
-  let timer = setTimeout(() => {
-    timedOut = true
+  const end = (): void => {
+    clearTimeout(timer)
     signal('SIGTERM')
     timer = setTimeout(signal, GRACE_MS, 'SIGKILL')
+  }
+  let timer = setTimeout(() => {
+    timedOut = true
+    end()
   }, timeoutMs)
+  running.add(end)
   const signal = (name: NodeJS.Signals): void => {
     if (child.pid !== undefined) process.kill(-child.pid, name)
   }
   return new Promise((resolve) => {
     const finish = (status: number | null, signal: NodeJS.Signals | null): void => {
       clearTimeout(timer)
+      running.delete(end)
+      // Killed, or failed in some way that left no time for it.
+      if (status !== 0) removeSandboxesOf(mark)
       resolve({ status, signal, stdout, stderr, ms: performance.now() - begun, timedOut })
     }
     child.on('error', (error) => {
@@ -108,7 +136,7 @@ async function all(tasks: readonly (() => Promise<Outcome>)[], jobs: number): Pr
   const outcomes: Outcome[] = []
   const queue = [...tasks]
   const worker = async (): Promise<void> => {
-    for (let task = queue.shift(); task; task = queue.shift()) {
+    for (let task = queue.shift(); task && !interrupted; task = queue.shift()) {
       const outcome = await task()
       report(outcome)
       outcomes.push(outcome)

@@ -8,25 +8,14 @@
  *     })
  */
 import { spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../src/config/types.ts'
 import { DEFAULT_CONFIG, merge, type Overrides } from './config.ts'
-import { added, cgroupsOf, mountPoints, processesOf, type Scope, type Snapshot, snapshot } from './leftovers.ts'
+import { added, mountPoints, type Scope, type Snapshot, snapshot } from './leftovers.ts'
+import { removeSandbox, sandboxPrefix } from './remove.ts'
 import { makeRootfs } from './rootfs.ts'
 import { forUser, user } from './user.ts'
 
@@ -129,7 +118,7 @@ export class Sandbox {
 
   /** Use `sandbox(t)`. */
   constructor() {
-    this.directory = mkdtempSync(join(tmpdir(), 'tsrun-test-'))
+    this.directory = mkdtempSync(join(tmpdir(), sandboxPrefix()))
     this.prefix = this.directory.slice(this.directory.lastIndexOf('/') + 1)
     for (const name of ['state', 'calls']) mkdirSync(join(this.directory, name))
   }
@@ -199,13 +188,7 @@ export class Sandbox {
 
   /** Ends and removes everything: processes, mounts, cgroups, the directory. */
   [Symbol.dispose](): void {
-    for (const pid of processesOf(this.scope())) killQuietly(pid)
-    const mounts = mountPoints().filter(({ point }) => point.startsWith(`${this.directory}/`))
-    for (const { point } of mounts.reverse()) spawnSync('umount', ['--lazy', point.replace(/\\040/g, ' ')])
-    removeCgroups(this.prefix)
-    // Never remove what is a mount of something else.
-    if (mountPoints().some(({ point }) => point.startsWith(`${this.directory}/`))) return
-    rmSync(this.directory, { recursive: true, force: true })
+    removeSandbox(this.directory)
   }
 
   private scope(): Scope {
@@ -214,29 +197,6 @@ export class Sandbox {
       directory: this.directory,
       prefix: this.prefix,
       roots: ['/run/tsrun', ...roots.map((name) => join(this.directory, 'state', name))]
-    }
-  }
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-/** A cgroup can be removed only once the kernel has seen its last process go. */
-function removeCgroups(prefix: string): void {
-  for (let tries = 0; tries < 50; tries++) {
-    const cgroups = cgroupsOf(prefix)
-    if (cgroups.length === 0) return
-    for (const directory of cgroups) {
-      try {
-        rmdirSync(directory)
-      } catch {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
-      }
     }
   }
 }

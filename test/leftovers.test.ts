@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { asRoot, needs, sandbox } from './harness.ts'
 import { added, cgroupsOf, mountPoints, processesOf } from './leftovers.ts'
+import { removeSandboxesOf } from './remove.ts'
 
 t.test('a leftover is seen, whatever it is', { skip: needs({ containers: true, ownCgroup: true }) }, async (t) => {
   const box = sandbox(t)
@@ -36,7 +37,8 @@ t.test('a process that only mentions the sandbox is not taken for its own', asyn
   child.kill('SIGKILL')
 })
 
-t.test('a file that is ended because it takes too long leaves no container', { skip: asRoot }, async (t) => {
+/** A test file with a created container; `then` is what it does from then on. */
+async function fileWith(then: string, env: Readonly<Record<string, string>> = {}) {
   const script = `
     import { sandbox } from ${JSON.stringify(new URL('./harness.js', import.meta.url).href)}
     import { create } from ${JSON.stringify(new URL('../src/index.js', import.meta.url).href)}
@@ -44,16 +46,40 @@ t.test('a file that is ended because it takes too long leaves no container', { s
     const id = box.id()
     const { pid } = await create({ root: box.root(), id, bundle: box.bundle() })
     console.log(JSON.stringify({ directory: box.directory, id, pid }))
-    setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    ${then}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env }
+  })
   const made = JSON.parse(String(await new Promise((resolve) => child.stdout.once('data', resolve)))) as Record<string, string>
-  t.ok(existsSync(`/proc/${made.pid}`) && existsSync(made.directory!), 'it is there')
+  return { directory: made.directory!, id: made.id!, pid: made.pid!, child, ended: new Promise((resolve) => child.once('exit', resolve)) }
+}
+
+t.test('a file that is ended because it takes too long leaves no container', { skip: asRoot }, async (t) => {
+  const { directory, id, pid, child, ended } = await fileWith('setInterval(() => {}, 1000)')
+  t.ok(existsSync(`/proc/${pid}`) && existsSync(directory), 'it is there')
   child.kill('SIGTERM')
-  t.equal(await new Promise((resolve) => child.once('exit', resolve)), 143)
-  t.notOk(existsSync(made.directory!))
-  t.same(cgroupsOf(made.id!), [])
+  t.equal(await ended, 143)
+  t.notOk(existsSync(directory))
+  t.same(cgroupsOf(id), [])
   // Its parent is the machine's init by now, which reaps it in a moment.
-  const status = statusOf(made.pid!)
+  const status = statusOf(pid)
+  t.ok(status === '' || /^State:\s*[ZX]/m.test(status), status)
+})
+
+t.test('nor does one that is killed, once its sandboxes have been removed', { skip: asRoot }, async (t) => {
+  const mark = `killed${process.pid}`
+  const forever = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)'
+  const { directory, id, pid, child, ended } = await fileWith(forever, { TSRUN_TEST_FILE: mark })
+  child.kill('SIGTERM')
+  t.equal(await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 300, 'busy'))]), 'busy', 'it does not heed SIGTERM')
+  child.kill('SIGKILL')
+  await ended
+  t.ok(existsSync(directory) && cgroupsOf(id).length > 0, 'all is there')
+  removeSandboxesOf(mark)
+  t.notOk(existsSync(directory))
+  t.same(cgroupsOf(id), [])
+  const status = statusOf(pid)
   t.ok(status === '' || /^State:\s*[ZX]/m.test(status), status)
 })
 
