@@ -401,7 +401,11 @@ const x64 = [
   'copy_file_range',
   326,
   'statx',
-  332,
+  332
+] as const
+
+/** From 424 on the numbers are the same everywhere. */
+const newer = [
   'pidfd_send_signal',
   424,
   'open_tree',
@@ -461,7 +465,7 @@ const x64 = [
 ] as const
 
 /** Name of a system call that every architecture has. */
-export type SyscallName = Extract<(typeof x64)[number], string>
+export type SyscallName = Extract<(typeof x64)[number] | (typeof newer)[number], string>
 
 /** arm64, in the order of its numbers. */
 const arm64: readonly (SyscallName | number)[] = [
@@ -852,63 +856,7 @@ const arm64: readonly (SyscallName | number)[] = [
   'copy_file_range',
   285,
   'statx',
-  291,
-  'pidfd_send_signal',
-  424,
-  'open_tree',
-  428,
-  'move_mount',
-  429,
-  'fsopen',
-  430,
-  'fsconfig',
-  431,
-  'fsmount',
-  432,
-  'fspick',
-  433,
-  'pidfd_open',
-  434,
-  'clone3',
-  435,
-  'close_range',
-  436,
-  'openat2',
-  437,
-  'pidfd_getfd',
-  438,
-  'faccessat2',
-  439,
-  'mount_setattr',
-  442,
-  'landlock_create_ruleset',
-  444,
-  'landlock_add_rule',
-  445,
-  'landlock_restrict_self',
-  446,
-  'process_mrelease',
-  448,
-  'set_mempolicy_home_node',
-  450,
-  'fchmodat2',
-  452,
-  'statmount',
-  457,
-  'listmount',
-  458,
-  'mseal',
-  462,
-  'setxattrat',
-  463,
-  'getxattrat',
-  464,
-  'listxattrat',
-  465,
-  'removexattrat',
-  466,
-  'open_tree_attr',
-  467
+  291
 ]
 
 const tables: Readonly<Record<Architecture, readonly (SyscallName | number)[]>> = { x64, arm64 }
@@ -917,23 +865,25 @@ const known: Readonly<Record<Architecture, Partial<Record<SyscallName, number>>>
 
 /** The number of system call `name` on `arch`. Throws a RangeError when the table lacks it, which the types exclude. */
 export function syscallNumber(arch: Architecture, name: SyscallName): number {
-  const number = known[arch][name]
-  if (number !== undefined) return number
-  const table = tables[arch]
-  const at = table.indexOf(name)
-  if (at < 0) throw new RangeError(`no system call "${name}" on ${arch}`)
-  known[arch][name] = table[at + 1] as number
-  return table[at + 1] as number
+  const number = known[arch][name] ?? after(tables[arch], name) ?? after(newer, name)
+  if (number === undefined) throw new RangeError(`no system call "${name}" on ${arch}`)
+  known[arch][name] = number
+  return number
 }
+
+/** What stands behind `name`. */
+function after(table: readonly (SyscallName | number)[], name: SyscallName): number | undefined {
+  const at = table.indexOf(name)
+  return at < 0 ? undefined : (table[at + 1] as number)
+}
+
+const names = (arch: Architecture): SyscallName[] =>
+  [...tables[arch], ...newer].filter((entry): entry is SyscallName => typeof entry === 'string')
 
 /** All of them: name to number. For listings, not for hot paths. */
-export function syscallNumbers(arch: Architecture): Readonly<Record<SyscallName, number>> {
-  const names = tables[arch].filter((entry): entry is SyscallName => typeof entry === 'string')
-  return Object.fromEntries(names.map((name) => [name, syscallNumber(arch, name)])) as Record<SyscallName, number>
-}
+export const syscallNumbers = (arch: Architecture): Readonly<Record<SyscallName, number>> =>
+  Object.fromEntries(names(arch).map((name) => [name, syscallNumber(arch, name)])) as Record<SyscallName, number>
 
 /** The name of system call `number` on `arch`, or undefined. For listings. */
-export function syscallName(arch: Architecture, number: number): SyscallName | undefined {
-  const at = tables[arch].indexOf(number)
-  return at < 0 ? undefined : (tables[arch][at - 1] as SyscallName)
-}
+export const syscallName = (arch: Architecture, number: number): SyscallName | undefined =>
+  names(arch).find((name) => syscallNumber(arch, name) === number)
